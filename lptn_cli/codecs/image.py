@@ -1,0 +1,73 @@
+"""The values that codecs give and take: a decoded picture, what goes round it unchanged, how to write it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Format = Literal["jpeg", "png", "tiff", "webp", "avif"]
+Subsampling = Literal["auto", "444", "422", "420"]
+MetadataPolicy = Literal["keep", "no-gps", "none"]
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself before any pixel is decoded; width and height in pixels as stored."""
+
+    format: Format
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What travels round the pixels, each part byte for byte as the file held it.
+
+    exif: the TIFF structure, without the `Exif\\0\\0` prefix. xmp: the packet. icc: the whole profile, put
+    together from its segments. iptc: the Photoshop image resource block (APP13 body after
+    `Photoshop 3.0\\0`). comments: JPEG COM bodies. segments: for a JPEG, every (marker, body) to be spliced
+    back verbatim and in order (APP1..APP15 but APP14, and COM; without MPF).
+    """
+
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    icc: bytes | None = None
+    iptc: bytes | None = None
+    comments: tuple[bytes, ...] = ()
+    segments: tuple[tuple[int, bytes], ...] = ()
+    orientation: int = 1  # EXIF convention, 1 to 8; pixels are never rotated
+
+
+@dataclass(frozen=True)
+class Image:
+    """A decoded picture, exactly as stored: never rotated, never converted to another colour space.
+
+    pixels: (H, W, 3) uint8 or uint16, RGB, C-contiguous; a grey file gives three equal channels.
+    alpha: (H, W) of the same dtype, or None.
+    """
+
+    pixels: Pixels
+    format: Format
+    alpha: Pixels | None = None
+    grey: bool = False
+    subsampling: Literal["444", "422", "420"] | None = None  # of a JPEG; None elsewhere
+    metadata: Metadata = Metadata()
+
+    @property
+    def depth(self) -> Literal[8, 16]:
+        return 16 if self.pixels.dtype == np.uint16 else 8
+
+
+@dataclass(frozen=True)
+class EncodeOptions:
+    """How to write: quality 1..100 for lossy formats; depth "auto" keeps the picture's where the format can."""
+
+    format: Format
+    quality: int = 95
+    subsampling: Subsampling = "auto"
+    depth: Literal["auto", 8, 16] = "auto"
+    metadata: MetadataPolicy = "keep"

@@ -1,0 +1,91 @@
+"""Every error that lptn raises on purpose. Its text is one line: the file, the fact, the remedy.
+
+LptnError
+├── UsageError              a bad option, template or plan             exit 2
+├── NoPhotosError           nothing to do in the inputs                exit 3
+├── StartError              the run cannot start                       exit 4
+│   ├── PresetError         weights missing, of the wrong hash or shape
+│   ├── DeviceError         the device is not there
+│   └── OutputError         the output folder cannot be written
+└── PhotoError              one photo failed, the batch goes on        exit 1 at the end
+    ├── ReadError           read
+    ├── DecodeError         decode
+    ├── UnsupportedError    unsupported
+    ├── TooSmallError       too-small
+    ├── TooLargeError       too-large
+    ├── NoMemoryError       memory
+    ├── EncodeError         encode
+    └── WriteError          write
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LptnError(Exception):
+    """Base of all; `exit_code` is what the command line ends with (cli.md, exit codes)."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(LptnError):
+    exit_code = 2
+
+
+class NoPhotosError(LptnError):
+    exit_code = 3
+
+
+class StartError(LptnError):
+    exit_code = 4
+
+
+class PresetError(StartError):
+    pass
+
+
+class DeviceError(StartError):
+    pass
+
+
+class OutputError(StartError):
+    pass
+
+
+class PhotoError(LptnError):
+    """One photo failed; `kind` is the word that `--json` shows as `error`."""
+
+    kind: ClassVar[str] = "internal"
+
+
+class ReadError(PhotoError):
+    kind = "read"
+
+
+class DecodeError(PhotoError):
+    kind = "decode"
+
+
+class UnsupportedError(PhotoError):
+    kind = "unsupported"
+
+
+class TooSmallError(PhotoError):
+    kind = "too-small"
+
+
+class TooLargeError(PhotoError):
+    kind = "too-large"
+
+
+class NoMemoryError(PhotoError):
+    kind = "memory"
+
+
+class EncodeError(PhotoError):
+    kind = "encode"
+
+
+class WriteError(PhotoError):
+    kind = "write"
