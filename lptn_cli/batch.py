@@ -1,0 +1,175 @@
+"""One `lptn retouch` from its inputs to its exit code: find, plan, then show the plan or run it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import __version__, photos
+from .atomic import sweep
+from .errors import NoPhotosError, UsageError
+from .manifest import Manifest
+from .photos import Job, Photo, shown
+from .report import Outcome, Report
+from .signals import drain_on_signals
+
+if TYPE_CHECKING:
+    from .codecs.formats import Format
+    from .settings import Settings
+
+MAX_WORKERS = 16
+
+
+@dataclass(frozen=True)
+class Destination:
+    """What `-o` says: a folder, one file, `-` for stdout, or None for the default folder."""
+
+    output: str | None
+    preset: str
+
+    @property
+    def is_stdout(self) -> bool:
+        return self.output == "-"
+
+    @property
+    def path(self) -> Path | None:
+        return None if self.output is None else Path(self.output)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where results and the manifest go; None for stdout."""
+        return None if self.is_stdout else photos.output_folder(self.path, self.preset)
+
+    def manifest_folder(self, jobs: Sequence[Job]) -> Path | None:
+        """The folder whose manifest the run keeps; None where the output is one file or stdout."""
+        one_file = len(jobs) == 1 and jobs[0].output == self.path
+        return None if one_file else self.folder
+
+
+def find(
+    inputs: Sequence[str],
+    *,
+    files_from: str | None,
+    null: bool,
+    recursive: bool,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    limit: int | None,
+    skip: Path | None,
+) -> tuple[list[Photo], bool]:
+    """The photos to do, and whether the inputs were one single file. Raises UsageError, NoPhotosError."""
+    if "-" in inputs:
+        if len(inputs) > 1 or files_from:
+            raise UsageError("- reads one image from stdin; it cannot be mixed with other inputs")
+        if sys.stdin.isatty():
+            raise UsageError("- reads an image from stdin, which is a terminal; pipe one in: ... < photo.jpg")
+        return [photos.from_stdin(sys.stdin.buffer.read())], True
+    if null and not files_from:
+        raise UsageError("-0 says how --files-from is to be read; give --files-from too")
+    if not inputs and not files_from:
+        raise UsageError("nothing to do; name files or folders, for example: lptn retouch photos/ -o out/")
+    paths = [Path(text) for text in inputs]
+    listed = photos.listed(files_from, null=null) if files_from else []
+    found = photos.discover(
+        paths + listed, recursive=recursive, include=include, exclude=exclude, limit=limit, skip=skip
+    )
+    if not found:
+        where = ", ".join(map(shown, paths)) or f"the list {files_from}"
+        raise NoPhotosError(f"no photos in {where}")
+    return found, len(inputs) == 1 and not files_from and not paths[0].is_dir()
+
+
+def plan(
+    found: tuple[list[Photo], bool], destination: Destination, template: str, format: Format | None
+) -> list[Job]:
+    """A job for each photo. Raises UsageError for bad templates and for names that collide."""
+    todo, single_file = found
+    if destination.is_stdout:
+        if len(todo) != 1:
+            raise UsageError(f"-o - writes one image to stdout, but there are {len(todo)} photos")
+        return [Job(1, todo[0], photos.STDOUT, format)]
+    return photos.plan(
+        todo,
+        output=destination.path,
+        template=template,
+        format=format,
+        preset=destination.preset,
+        single_file=single_file,
+    )
+
+
+def show_plan(jobs: Sequence[Job], settings: Settings, destination: Destination, report: Report) -> int:
+    """A dry run: what would be done with each photo, on stdout. Nothing is written. Returns the exit code."""
+    folder = destination.manifest_folder(jobs)
+    manifest = Manifest.peek(folder) if folder else None
+    for job in jobs:
+        report.plan(job, _state(job, settings, manifest))
+    return report.counts.exit_code
+
+
+def _state(job: Job, settings: Settings, manifest: Manifest | None) -> str:
+    if job.photo.problem:
+        return "unreadable"
+    if manifest and manifest.up_to_date(job, settings.key(job)):
+        return "up-to-date"
+    if job.output == photos.STDOUT or not job.output.exists() or settings.overwrite:
+        return "write"
+    return "write" if manifest and manifest.owns(job.output) else "exists"
+
+
+def run(
+    jobs: Sequence[Job],
+    settings: Settings,
+    destination: Destination,
+    report: Report,
+    *,
+    device: str,
+    workers: int | None,
+    max_errors: int | None,
+) -> int:
+    """Do all that is not up to date. Returns the exit code; raises StartError when the run cannot start."""
+    settings.preset.read_weights()  # missing or damaged weights end the run before its first photo
+    folder = destination.manifest_folder(jobs)
+    manifest = Manifest.open(folder) if folder else None
+    if folder:
+        sweep(folder)
+    done = [job for job in jobs if manifest and manifest.up_to_date(job, settings.key(job))]
+    numbers = {job.number for job in done}
+    todo = [job for job in jobs if job.number not in numbers]
+    with report:
+        preset = settings.preset
+        report.start(len(jobs), version=__version__, preset=preset.name, sha256=preset.sha256, device=device)
+        for job in done:
+            report.photo(Outcome(job, "up-to-date"))
+        if todo:
+            _retouch(todo, settings, manifest, report, device, workers, max_errors)
+        report.finish(f" -> {shown(folder)}" if folder else "")
+    if manifest:
+        manifest.close()
+    return report.counts.exit_code
+
+
+def _retouch(
+    todo: Sequence[Job],
+    settings: Settings,
+    manifest: Manifest | None,
+    report: Report,
+    device: str,
+    workers: int | None,
+    max_errors: int | None,
+) -> None:
+    from .pipeline import Devices, retouch_all
+    from .translate import Retoucher
+
+    looks = [Retoucher(settings.preset, name) for name in device.split(",")]
+    threads = workers or min((os.cpu_count() or 1) + len(looks), MAX_WORKERS)
+    with drain_on_signals("finishing the photos in work") as stop:
+        retouch_all(
+            todo, Devices(looks), settings, manifest, report,
+            workers=threads, stop=stop, max_errors=max_errors,
+        )  # fmt: skip
+    report.counts.signal = stop.signal

@@ -1,0 +1,93 @@
+"""Presets made of weights: those of a published checkpoint, or of our own training."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from . import preset as presets
+from .atomic import write_atomic
+from .errors import OutputError, PresetError, UsageError, WriteError
+from .network import LPTN
+from .preset import Preset
+
+WRAPPERS = ("params_ema", "params", "state_dict")  # what BasicSR and Lightning put round the weights
+
+
+def import_checkpoint(
+    checkpoint: Path, name: str, folder: Path, *, native_scale: int | None = None, overwrite: bool = False
+) -> Preset:
+    """Make the preset NAME in `folder` of an LPTN checkpoint, .pth or .safetensors.
+
+    Nothing but tensors is unpickled. Without a native scale the preset works the published way, at full
+    resolution. Raises UsageError (name taken or unusable), PresetError (not the weights of an LPTN).
+    """
+    network = LPTN.from_state_dict(read_checkpoint(checkpoint))
+    said = {
+        "description": f"imported from {checkpoint.name}",
+        "trained": f"elsewhere; {network.form} form, num_high {network.num_high}",
+    }
+    if native_scale:
+        said["native_scale"] = native_scale  # type: ignore[assignment]
+    return write_preset(name, folder, network, said, overwrite=overwrite)
+
+
+def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
+    """The tensors of a checkpoint by name. Raises PresetError when the file is not one."""
+    try:
+        data = path.read_bytes()
+        if path.suffix == ".safetensors":
+            return load(data)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise PresetError(f"cannot read the checkpoint {path}: {error.strerror}") from None
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise PresetError(f"{path} is not a checkpoint of weights alone: {reason}") from None
+    for wrapper in WRAPPERS:
+        if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
+            state = state[wrapper]
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise PresetError(f"{path} is not a checkpoint: it holds no named tensors")
+    return state
+
+
+def write_preset(
+    name: str, folder: Path, network: LPTN, said: Mapping[str, Any], *, overwrite: bool
+) -> Preset:
+    """Write NAME.safetensors and NAME.toml; `said` holds the TOML's keys besides those the network tells.
+
+    The TOML comes last: a preset that can be found is whole. Raises UsageError, OutputError.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name.endswith(".toml"):
+        raise UsageError(f"{name!r} cannot name a preset; use letters, digits, dots, dashes and underscores")
+    path = folder / f"{name}.toml"
+    if path.exists() and not overwrite:
+        raise UsageError(f"a preset {name} exists in {folder}; choose another name or give --overwrite")
+    weights = save({key: value.contiguous().cpu() for key, value in network.state_dict().items()})
+    variant = network.variant
+    keys: dict[str, Any] = {
+        **said,
+        "sha256": hashlib.sha256(weights).hexdigest(),
+        "padding": variant.padding,
+        "normalization": variant.normalization,
+        "output": variant.output,
+    }
+    # A JSON string or number is a TOML one too.
+    toml = "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in keys.items())
+    try:
+        write_atomic(path.with_suffix(".safetensors"), weights, overwrite=True)
+        write_atomic(path, toml.encode(), overwrite=True)
+    except WriteError as error:
+        raise OutputError(f"cannot write the preset to {folder}: {error}") from None
+    return presets.read(path)

@@ -1,0 +1,320 @@
+"""The command line: parse, call, exit. Start here and follow `retouch` to `pipeline.retouch_one`.
+
+Nothing heavy is imported at module level: `--help`, `--version`, `presets` and a dry run load neither torch nor cv2.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from . import __version__
+from .errors import LptnError, UsageError
+from .signals import SIGNALS
+
+if TYPE_CHECKING:
+    from .codecs.formats import Format
+    from .report import Listing
+
+app = typer.Typer(
+    name="lptn",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Give a whole folder of photos a new look.",
+)
+
+
+class FormatChoice(StrEnum):
+    auto = "auto"
+    jpeg = "jpeg"
+    png = "png"
+    tiff = "tiff"
+    webp = "webp"
+    avif = "avif"
+
+
+class SubsamplingChoice(StrEnum):
+    auto = "auto"
+    s444 = "444"
+    s422 = "422"
+    s420 = "420"
+
+
+class DepthChoice(StrEnum):
+    auto = "auto"
+    d8 = "8"
+    d16 = "16"
+
+
+class MetadataChoice(StrEnum):
+    keep = "keep"
+    no_gps = "no-gps"
+    none = "none"
+
+
+def _preset_names(incomplete: str) -> list[str]:
+    from . import preset
+
+    return [name for name in preset.available() if name.startswith(incomplete)]
+
+
+LOOK, INPUT, OUTPUT = "Look", "Input", "Output"
+SPEED, TELL = "Performance", "Reporting"
+Strength = Annotated[
+    float | None,
+    typer.Option("-s", "--strength", min=0, max=1.5, rich_help_panel=LOOK, show_default="the preset's",
+                 help="0 = the photo itself, 1 = the preset's look."),
+]  # fmt: skip
+PresetName = Annotated[
+    str,
+    typer.Option("-p", "--preset", envvar="LPTN_PRESET", autocompletion=_preset_names, metavar="NAME|FILE",
+                 rich_help_panel=LOOK, help="The look: a preset's name, or the path of its TOML file."),
+]  # fmt: skip
+
+
+@app.command()
+def retouch(
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="INPUT...", help="Files, folders, or - for one image on stdin.", show_default=False),
+    ] = None,
+    preset: PresetName = "retouch",
+    strength: Strength = None,
+    light: Annotated[float | None, typer.Option(min=0, max=1.5, rich_help_panel=LOOK, show_default="--strength", help="Strength for brightness alone.")] = None,
+    color: Annotated[float | None, typer.Option(min=0, max=1.5, rich_help_panel=LOOK, show_default="--strength", help="Strength for colour alone.")] = None,
+    files_from: Annotated[str | None, typer.Option(metavar="FILE", rich_help_panel=INPUT, help="Read paths from FILE, one a line; - is stdin.")] = None,
+    null: Annotated[bool, typer.Option("-0", "--null", rich_help_panel=INPUT, help="Paths in --files-from end in NUL.")] = False,
+    include: Annotated[list[str] | None, typer.Option(metavar="GLOB", rich_help_panel=INPUT, help="Only paths below the folder that match; repeatable.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(metavar="GLOB", rich_help_panel=INPUT, help="Not paths that match; repeatable.")] = None,
+    no_recursive: Annotated[bool, typer.Option("--no-recursive", rich_help_panel=INPUT, help="Do not walk into folders below.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, rich_help_panel=INPUT, help="Take the first N photos only.")] = None,
+    output: Annotated[str | None, typer.Option("-o", "--output", metavar="DIR|FILE|-", rich_help_panel=OUTPUT, show_default="./lptn-out/<preset>/", help="Where results go; - is stdout, for one image.")] = None,
+    name: Annotated[str, typer.Option(metavar="TEMPLATE", rich_help_panel=OUTPUT, help="Name of each result; fields: dir stem ext preset n.")] = "{dir}/{stem}{ext}",
+    format: Annotated[FormatChoice, typer.Option(rich_help_panel=OUTPUT, help="auto = the input's.")] = FormatChoice.auto,
+    quality: Annotated[int, typer.Option(min=1, max=100, rich_help_panel=OUTPUT, help="Of JPEG, WebP and AVIF.")] = 95,
+    subsampling: Annotated[SubsamplingChoice, typer.Option(rich_help_panel=OUTPUT, help="Of JPEG; auto = the input's.")] = SubsamplingChoice.auto,
+    depth: Annotated[DepthChoice, typer.Option(rich_help_panel=OUTPUT, help="Bits a channel; auto = the input's, where the format can.")] = DepthChoice.auto,
+    metadata: Annotated[MetadataChoice, typer.Option(rich_help_panel=OUTPUT, help="none keeps the colour profile and the orientation only.")] = MetadataChoice.keep,
+    keep_times: Annotated[bool, typer.Option("--keep-times", rich_help_panel=OUTPUT, help="Give each result its input's modification time.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace files that lptn did not write.")] = False,
+    device: Annotated[str, typer.Option("-d", "--device", metavar="auto|cpu|cuda[:N,...]", rich_help_panel=SPEED, help="Where looks are computed.")] = "auto",
+    jobs: Annotated[int | None, typer.Option("-j", "--jobs", min=1, max=256, rich_help_panel=SPEED, show_default="auto", help="Photos in work at once.")] = None,
+    max_megapixels: Annotated[float, typer.Option(min=0.001, rich_help_panel=SPEED, help="Refuse larger photos before decoding them.")] = 250,
+    dry_run: Annotated[bool, typer.Option("-n", "--dry-run", rich_help_panel=TELL, help="Show what would be written, and stop.")] = False,
+    json_lines: Annotated[bool, typer.Option("--json", rich_help_panel=TELL, help="JSON Lines on stdout.")] = False,
+    print_paths: Annotated[bool, typer.Option("--print", rich_help_panel=TELL, help="Written paths on stdout, one a line.")] = False,
+    print0: Annotated[bool, typer.Option("--print0", rich_help_panel=TELL, help="Written paths on stdout, each ending in NUL.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", rich_help_panel=TELL, help="Failures only.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", rich_help_panel=TELL, help="A line for every photo.")] = False,
+    no_progress: Annotated[bool, typer.Option("--no-progress", rich_help_panel=TELL, help="No bar.")] = False,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", rich_help_panel=TELL, help="Stop at the first failure.")] = False,
+    max_errors: Annotated[int | None, typer.Option(min=1, rich_help_panel=TELL, help="Stop after N failures.")] = None,
+) -> None:  # fmt: skip
+    """Give photos a preset's look: lptn retouch photos/ -o out/ -p day-to-night"""
+    from . import batch, report
+    from . import preset as presets
+    from .settings import Settings, check_depth
+
+    chosen = presets.find(preset)
+    settings = Settings(
+        preset=chosen,
+        strength=chosen.strength if strength is None else strength,
+        light=light,
+        color=color,
+        quality=quality,
+        subsampling=subsampling.value,
+        depth="auto" if depth == "auto" else 8 if depth == "8" else 16,
+        metadata=metadata.value,
+        keep_times=keep_times,
+        overwrite=overwrite,
+        max_megapixels=max_megapixels,
+    )
+    listing = _listing(json_lines, print_paths, print0, to_stdout=output == "-")
+    destination = batch.Destination(output, chosen.name)
+    found = batch.find(
+        inputs or [],
+        files_from=files_from,
+        null=null,
+        recursive=not no_recursive,
+        include=include or (),
+        exclude=exclude or (),
+        limit=limit,
+        skip=destination.folder,
+    )
+    jobs_planned = batch.plan(found, destination, name, _format(format))
+    check_depth(settings.depth, jobs_planned)
+    telling = report.Report(listing, quiet=quiet, verbose=verbose, bar=not no_progress)
+    if dry_run:
+        raise typer.Exit(batch.show_plan(jobs_planned, settings, destination, telling))
+    errors = 1 if fail_fast else max_errors
+    code = batch.run(
+        jobs_planned, settings, destination, telling, device=device, workers=jobs, max_errors=errors
+    )
+    raise typer.Exit(code)
+
+
+def _listing(json_lines: bool, print_paths: bool, print0: bool, *, to_stdout: bool) -> Listing:
+    """What goes to stdout. Raises UsageError where two things would, or where a terminal would get an image."""
+    options: dict[Listing, bool] = {"json": json_lines, "print": print_paths, "print0": print0}
+    asked = [name for name, on in options.items() if on]
+    if len(asked) > 1 or (asked and to_stdout):
+        both = [f"--{name}" for name in asked] + (["-o -"] if to_stdout else [])
+        raise UsageError(f"{' and '.join(both)} would both use stdout; choose one")
+    if to_stdout and sys.stdout.isatty():
+        raise UsageError(
+            "-o - writes an image to stdout, which is a terminal; redirect it: ... -o - > photo.jpg"
+        )
+    return asked[0] if asked else "nothing"
+
+
+def _format(choice: FormatChoice) -> Format | None:
+    return None if choice == "auto" else choice.value  # type: ignore[return-value]
+
+
+@app.command(name="presets")
+def show_presets(
+    name: Annotated[str | None, typer.Argument(help="Show this one.", autocompletion=_preset_names)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+) -> None:
+    """List the presets, or show one: what it does, how it was made, how good it is."""
+    from . import preset as presets
+
+    if name is None:
+        found = [presets.read(path) for path in presets.available().values()]
+        if as_json:
+            typer.echo(json.dumps([p.as_json() for p in found], indent=2))
+        else:
+            width = max((len(p.name) for p in found), default=0)
+            for p in found:
+                typer.echo(f"{p.name:{width}}  {p.description}")
+        return
+    chosen = presets.find(name)
+    if as_json:
+        typer.echo(json.dumps(chosen.as_json(), indent=2))
+    else:
+        for key, value in chosen.as_json().items():
+            typer.echo(f"{key.replace('_', ' '):14} {value}")
+
+
+@app.command(name="import")
+def import_checkpoint(
+    checkpoint: Annotated[Path, typer.Argument(help="An LPTN checkpoint (.pth or .safetensors).")],
+    name: Annotated[str, typer.Argument(help="What to call the preset.")],
+    native_scale: Annotated[
+        int | None, typer.Option(min=16, max=8192, help="Short side it was trained at; without it, the published full resolution.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option(metavar="DIR", show_default="your presets folder", help="Where the preset goes.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a preset of that name.")] = False,
+) -> None:  # fmt: skip
+    """Make a preset of an LPTN checkpoint: the authors', or one trained with their code."""
+    from . import checkpoint as checkpoints
+    from . import preset as presets
+
+    made = checkpoints.import_checkpoint(
+        checkpoint, name, to or presets.user_folder(), native_scale=native_scale, overwrite=overwrite
+    )
+    typer.echo(f"lptn: {made.path} is ready: lptn retouch photos/ -p {name}", err=True)
+
+
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False) -> None:
+    """Versions, devices, codecs and paths, for a bug report."""
+    from .doctor import examine
+
+    facts = examine()
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    for key, value in facts.items():
+        typer.echo(f"{key:16} {value}")
+
+
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(help="What to call the preset.")],
+    pairs: Annotated[Path, typer.Option(metavar="DIR", help="Folder with input/ and target/: the same photos before and after.")],
+    identity: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Folder of photos that should stay as they are; repeatable.")] = None,
+    minutes: Annotated[float, typer.Option(min=0.01, help="How long to train, earlier runs included.")] = 60,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the last run of this name ended.")] = False,
+    native_scale: Annotated[int, typer.Option(min=64, max=1024, help="Short side in pixels at which the look is learned.")] = 240,
+    device: Annotated[str, typer.Option("-d", "--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    work: Annotated[Path | None, typer.Option(metavar="DIR", show_default="./lptn-train/NAME", help="Where checkpoint and log go.")] = None,
+    to: Annotated[Path | None, typer.Option(metavar="DIR", show_default="your presets folder", help="Where the preset goes.")] = None,
+    json_lines: Annotated[bool, typer.Option("--json", help="JSON Lines on stdout, one a step.")] = False,
+) -> None:  # fmt: skip
+    """Make a preset from photos: lptn train my-look --pairs my-edits/"""
+    from . import preset as presets
+    from .report import TrainingReport
+    from .signals import drain_on_signals
+    from .training.run import train_on_pairs
+
+    with (
+        TrainingReport(minutes, as_json=json_lines) as telling,
+        drain_on_signals("keeping the state") as stop,
+    ):
+        made = train_on_pairs(
+            name,
+            pairs,
+            identity or [],
+            minutes=minutes,
+            resume=resume,
+            native_scale=native_scale,
+            device=device,
+            seed=seed,
+            work=work or Path("lptn-train", name),
+            to=to or presets.user_folder(),
+            report=telling,
+            stop=stop,
+        )
+    typer.echo(f"lptn: {made.path} is ready: lptn retouch photos/ -p {name}", err=True)
+    if stop.signal:
+        raise typer.Exit(128 + stop.signal)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"lptn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Give a whole folder of photos a new look."""
+
+
+def main() -> None:
+    """The `lptn` command: run, and turn every error of ours into one line and its exit code."""
+    for number in SIGNALS:
+        signal.signal(number, _leave)
+    try:
+        app()
+    except LptnError as error:
+        print(f"lptn: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # of --help or presets; a run notes it itself
+        _drop_stdout()
+        sys.exit(141)
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
+
+
+def _drop_stdout() -> None:
+    """Let what is still buffered go nowhere, or Python complains at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,45 @@
+"""What `lptn doctor` says: versions, devices, codecs and paths, for a bug report."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+
+from . import __version__
+from . import preset as presets
+from .codecs.formats import EXTENSIONS
+
+PACKAGES = (
+    "torch", "numpy", "opencv-python-headless", "simplejpeg", "tifffile", "imagecodecs", "pillow",
+    "safetensors", "typer", "rich",
+)  # fmt: skip
+
+
+def examine() -> dict[str, str]:
+    """Facts by name, in the order in which they are shown."""
+    import torch
+
+    devices = [f"cpu ({os.cpu_count()} cores, {torch.get_num_threads()} torch threads)"]
+    for n in range(torch.cuda.device_count()):
+        memory = torch.cuda.get_device_properties(n).total_memory / 2**30
+        devices.append(f"cuda:{n} ({torch.cuda.get_device_name(n)}, {memory:.0f} GiB)")
+    found = presets.available()
+    return {
+        "lptn": __version__,
+        "python": f"{platform.python_version()} at {sys.executable}",
+        "platform": platform.platform(),
+        **{name: _version(name) for name in PACKAGES},
+        "devices": ", ".join(devices),
+        "formats": ", ".join(EXTENSIONS),
+        "presets": ", ".join(found) or "none",
+        "preset folders": ", ".join(map(str, presets.folders())),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "missing"

@@ -1,0 +1,98 @@
+"""The two passes over the full-resolution photo: shrink it to the native scale, and carry the look back.
+
+With x the photo, s(.) the area-average shrink and u(.) the smooth enlargement back, the network turns s(x) into y.
+`fit_affine` finds a, b with y ~ a * s(x) + b around every pixel of the small image, and `finish` computes
+    result = u(a) * x + u(b)
+which, for a gain that is constant nearby, is the Laplacian reconstruction with one mask for all finer levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .codecs.image import Pixels
+
+FloatImage = NDArray[np.float32]
+
+# Variance below which the fit trusts the network's own gain rather than the slope it sees; (0.8 / 255)^2.
+FLATNESS = 1e-5
+STRIP_ROWS = 64
+
+
+def shrink(pixels: Pixels, short_side: int) -> FloatImage:
+    """Area-average shrink so that the shorter side is `short_side`; never enlarges.
+
+    pixels: (H, W, 3) uint8 or uint16. Returns (h, w, 3) float32 in [0, 1].
+    """
+    height, width = pixels.shape[:2]
+    ratio = min(1.0, short_side / min(height, width))
+    size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+    small = pixels if ratio == 1.0 else cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return np.multiply(small, 1.0 / np.iinfo(pixels.dtype).max, dtype=np.float32)
+
+
+def fit_affine(small: FloatImage, look: FloatImage, gain: FloatImage) -> tuple[FloatImage, FloatImage]:
+    """Per pixel and channel, a and b of look ~ a * small + b over 3x3 windows: (h, w, 3) float32 each.
+
+    small, look: (h, w, 3); gain: (h, w, 1), what `a` tends to where `small` is flat. He & Sun, "Fast Guided
+    Filter" (2015), eq. 3-6, with the ridge pulled to `gain` instead of zero: texture too fine for the small
+    image lives exactly where it looks flat, and a gain of zero would wipe it out.
+    """
+    mean_small, mean_look = _box(small), _box(look)
+    variance = _box(small * small) - mean_small * mean_small
+    covariance = _box(small * look) - mean_small * mean_look
+    a = (covariance + FLATNESS * gain) / (np.maximum(variance, 0) + FLATNESS)
+    b = mean_look - a * mean_small
+    return _box(a), _box(b)
+
+
+def finish(pixels: Pixels, a: FloatImage, b: FloatImage) -> Pixels:
+    """u(a) * pixels + u(b), clamped and rounded to the nearest level: same shape and dtype as `pixels`.
+
+    a, b: (h, w, 3) float32, for pixel values in [0, 1]. Works in strips of rows: no full-size float array.
+    """
+    height, width = pixels.shape[:2]
+    scale = float(np.iinfo(pixels.dtype).max)
+    wide_a = cv2.resize(a, (width, a.shape[0]), interpolation=cv2.INTER_LINEAR)
+    wide_b = cv2.resize(b * np.float32(scale), (width, b.shape[0]), interpolation=cv2.INTER_LINEAR)
+    result = np.empty_like(pixels)
+    depth = cv2.CV_8U if pixels.dtype == np.uint8 else cv2.CV_16U
+    for strip, near, weights in _row_strips(height, a.shape[0]):
+        gain, offset = _enlarge_rows(wide_a[near], weights), _enlarge_rows(wide_b[near], weights)
+        scaled = cv2.multiply(pixels[strip], gain, dtype=cv2.CV_32F)
+        result[strip] = cv2.add(scaled, offset, dtype=depth)  # rounds to even and saturates
+    return result
+
+
+def _box(image: FloatImage) -> FloatImage:
+    return cv2.blur(image, (3, 3), borderType=cv2.BORDER_REFLECT)  # type: ignore[return-value]
+
+
+def _enlarge_rows(rows: FloatImage, weights: FloatImage) -> FloatImage:
+    """(k, W, 3) and (n, k) -> (n, W, 3): linear interpolation of rows as one small matrix product."""
+    k, width, channels = rows.shape
+    return (weights @ rows.reshape(k, width * channels)).reshape(-1, width, channels)
+
+
+def _row_strips(height: int, small_height: int) -> Iterator[tuple[slice, slice, FloatImage]]:
+    """Strips of the photo's rows, the small image's rows each needs, and the weights between them.
+
+    Centres of pixels are aligned as in cv2.resize: row i lies at (i + 0.5) * small_height / height - 0.5.
+    """
+    for start in range(0, height, STRIP_ROWS):
+        stop = min(start + STRIP_ROWS, height)
+        position = (np.arange(start, stop) + 0.5) * (small_height / height) - 0.5
+        position = position.clip(0, small_height - 1)
+        lower = np.minimum(position.astype(int), max(small_height - 2, 0))
+        first, last = lower[0], min(lower[-1] + 2, small_height)
+        fraction = position - lower
+        weights = np.zeros((stop - start, last - first), np.float32)
+        rows = np.arange(stop - start)
+        weights[rows, lower - first] = 1 - fraction
+        if small_height > 1:
+            weights[rows, lower - first + 1] += fraction
+        yield slice(start, stop), slice(first, last), weights

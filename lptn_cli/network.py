@@ -1,0 +1,206 @@
+"""LPTN, the Laplacian Pyramid Translation Network (Liang, Zeng, Zhang, CVPR 2021, arXiv 2105.09188).
+
+Two published forms, told apart by the number of channels of the mask:
+    released    3 channels; level i gives block_i(high * mask + high)   (the authors' repository and checkpoint)
+    paper       1 channel;  mask = block_i(enlarge(mask)), level i gives high * mask   (a flat area stays flat)
+
+The weights say the form and every size. What they do not say (how borders are padded, whether the translation
+network normalises over the image, what bounds its output) is `Variant`; a preset's TOML states it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .errors import PresetError
+from .pyramid import decompose, reconstruct
+
+# The authors' training code kept the last mask block as an attribute too, so their checkpoints hold it twice.
+ALIAS_KEYS = tuple(f"trans_high.trans_mask_block.{n}.{p}" for n in (0, 2) for p in ("weight", "bias"))
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What the weights cannot say. The defaults are the published network."""
+
+    padding: Literal["zeros", "reflect"] = "zeros"
+    normalization: Literal["instance", "none"] = "instance"
+    output: Literal["tanh", "linear"] = "tanh"
+
+
+PUBLISHED = Variant()
+
+
+class ResidualBlock(nn.Module):
+    def __init__(self, channels: int, padding: str) -> None:
+        super().__init__()
+        self.block = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding),
+            nn.LeakyReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.block(x)  # type: ignore[no-any-return]
+
+
+class TransLow(nn.Module):
+    """Translates the low-frequency component (paper, section 3.2)."""
+
+    def __init__(self, nrb_low: int, variant: Variant) -> None:
+        super().__init__()
+        p = variant.padding
+        self.bounded = variant.output == "tanh"
+        self.model = nn.Sequential(
+            nn.Conv2d(3, 16, 3, padding=1, padding_mode=p),
+            nn.InstanceNorm2d(16) if variant.normalization == "instance" else nn.Identity(),
+            nn.LeakyReLU(),
+            nn.Conv2d(16, 64, 3, padding=1, padding_mode=p),
+            nn.LeakyReLU(),
+            *(ResidualBlock(64, p) for _ in range(nrb_low)),
+            nn.Conv2d(64, 16, 3, padding=1, padding_mode=p),
+            nn.LeakyReLU(),
+            nn.Conv2d(16, 3, 3, padding=1, padding_mode=p),
+        )
+
+    def forward(self, low: Tensor) -> Tensor:  # (N, 3, h, w) -> (N, 3, h, w)
+        translated = low + self.model(low)
+        return torch.tanh(translated) if self.bounded else translated
+
+
+class TransHigh(nn.Module):
+    """Predicts the mask at the coarsest high-frequency level and carries it to the finer ones (section 3.3)."""
+
+    def __init__(self, nrb_high: int, num_high: int, mask_channels: int, variant: Variant) -> None:
+        super().__init__()
+        p = variant.padding
+        self.num_high = num_high
+        self.model = nn.Sequential(
+            nn.Conv2d(9, 64, 3, padding=1, padding_mode=p),
+            nn.LeakyReLU(),
+            *(ResidualBlock(64, p) for _ in range(nrb_high)),
+            nn.Conv2d(64, mask_channels, 3, padding=1, padding_mode=p),
+        )
+        for i in range(num_high):  # the published names, one attribute a level, coarsest first
+            block = nn.Sequential(
+                nn.Conv2d(mask_channels, 16, 1), nn.LeakyReLU(), nn.Conv2d(16, mask_channels, 1)
+            )
+            setattr(self, f"trans_mask_block_{i}", block)
+
+    def block(self, i: int) -> nn.Module:
+        return getattr(self, f"trans_mask_block_{i}")  # type: ignore[no-any-return]
+
+
+class LPTN(nn.Module):
+    """The whole network: (N, 3, H, W) RGB in [0, 1] -> the same shape, not clamped (-0.34 to 1.22 seen)."""
+
+    def __init__(
+        self,
+        nrb_low: int = 5,
+        nrb_high: int = 3,
+        num_high: int = 3,
+        form: Literal["paper", "released"] = "paper",
+        variant: Variant = PUBLISHED,
+    ) -> None:
+        super().__init__()
+        self.num_high, self.form, self.variant = num_high, form, variant
+        self.trans_low = TransLow(nrb_low, variant)
+        self.trans_high = TransHigh(nrb_high, num_high, 1 if form == "paper" else 3, variant)
+
+    @property
+    def min_side(self) -> int:
+        """The smallest side in pixels: two pixels must be left in the low-frequency component."""
+        return int(2 ** (self.num_high + 1))
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Tensor], variant: Variant = PUBLISHED) -> LPTN:
+        """Build the network that these weights belong to, and load them strictly.
+
+        Raises PresetError when the weights are not those of an LPTN of either form.
+        """
+        state = {key: value for key, value in state.items() if key not in ALIAS_KEYS}
+        network = cls(**_sizes(state), variant=variant)
+        expected = network.state_dict()
+        for key in sorted(expected.keys() | state.keys()):
+            if key not in state:
+                raise PresetError(f"not the weights of an LPTN: {key} is missing")
+            if key not in expected:
+                raise PresetError(f"not the weights of an LPTN: {key} is unknown")
+            if state[key].shape != expected[key].shape:
+                found, wanted = tuple(state[key].shape), tuple(expected[key].shape)
+                raise PresetError(f"not the weights of an LPTN: {key} is {found}, not {wanted}")
+            if not state[key].isfinite().all():
+                raise PresetError(f"the weights are damaged: {key} holds values that are not numbers")
+        network.load_state_dict({key: value.float() for key, value in state.items()})
+        return network.eval()
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.translate(image)[0]
+
+    def translate(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The translated image, and in the paper form the gain of its finest level, (N, 1, H, W)."""
+        highs, low = decompose(image, self.num_high)
+        new_low = self.trans_low(low)
+        size = highs[-1].shape[-2:]
+        around = torch.cat(
+            [highs[-1], _repeat(low, 2, size), _repeat(new_low, 2, size)], dim=1
+        )  # (N, 9, h, w)
+        mask = self.trans_high.model(around)
+        if self.form == "released":
+            return reconstruct(self._adapt_released(highs, mask), new_low), None
+        masks = self._paper_masks(highs, mask)
+        adapted = [high * mask for high, mask in zip(highs, masks, strict=True)]
+        return reconstruct(adapted, new_low), masks[0]
+
+    def _adapt_released(self, highs: list[Tensor], mask: Tensor) -> list[Tensor]:
+        adapted = []
+        for i, high in enumerate(reversed(highs)):
+            mask = _repeat(mask, 2, high.shape[-2:]) if i else mask
+            adapted.append(self.trans_high.block(i)(high * mask + high))
+        return adapted[::-1]
+
+    def _paper_masks(self, highs: list[Tensor], mask: Tensor) -> list[Tensor]:
+        """One mask a level, finest first.
+
+        Blocks are 1x1 and masks are enlarged by repetition, so block(enlarge(m)) == enlarge(block(m)): every
+        block runs at the coarsest level.
+        """
+        masks = []
+        for i, high in enumerate(reversed(highs)):
+            mask = self.trans_high.block(i)(mask)
+            masks.append(_repeat(mask, 2**i, high.shape[-2:]) if i else mask)
+        return masks[::-1]
+
+
+def _repeat(image: Tensor, factor: int, size: torch.Size) -> Tensor:
+    """Enlarge by repeating pixels, cropped to `size`: the published nearest neighbour at even sizes."""
+    return F.interpolate(image, scale_factor=float(factor), mode="nearest")[:, :, : size[0], : size[1]]
+
+
+def _sizes(state: Mapping[str, Tensor]) -> dict[str, int | Literal["paper", "released"]]:
+    """Numbers of residual blocks and levels, and the form, from the names and shapes of the weights."""
+
+    def count(pattern: str) -> int:
+        return len({m.group(1) for key in state if (m := re.match(pattern, key))})
+
+    first_block = state.get("trans_high.trans_mask_block_0.0.weight")
+    if first_block is None or first_block.ndim != 4 or first_block.shape[1] not in (1, 3):
+        raise PresetError("not the weights of an LPTN: there is no mask block of one or three channels")
+    return {
+        "nrb_low": count(r"trans_low\.model\.(\d+)\.block\."),
+        "nrb_high": count(r"trans_high\.model\.(\d+)\.block\."),
+        "num_high": count(r"trans_high\.trans_mask_block_(\d+)\."),
+        "form": "paper" if first_block.shape[1] == 1 else "released",
+    }
+
+
+def channels_last(network: LPTN) -> LPTN:
+    """The same network with its weights laid out for images of layout h, w, c: a third faster on CPUs."""
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -1,0 +1,191 @@
+"""The one path a photo travels, and the threads that walk photos along it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import codecs, photos
+from .atomic import keep_times, write_atomic
+from .codecs.image import EncodeOptions, Image, Pixels
+from .errors import NoMemoryError, PhotoError, WriteError
+from .manifest import Manifest
+from .photos import Job
+from .report import Outcome, Report
+from .settings import Settings
+from .signals import Stop
+
+if TYPE_CHECKING:
+    from .translate import Retoucher
+
+OUT_OF_MEMORY = "not enough memory; use fewer --jobs or a smaller photo"
+GREY_TOLERANCE = 2 / 255  # a grey photo whose result is this close to grey stays grey
+
+
+class Devices:
+    """The looks that are ready, one a device. Workers take them in turn: a device is a token."""
+
+    def __init__(self, looks: Sequence[Retoucher]) -> None:
+        self._free: queue.SimpleQueue[Retoucher] = queue.SimpleQueue()
+        for look in looks:
+            self._free.put(look)
+
+    @contextmanager
+    def borrow(self) -> Iterator[Retoucher]:
+        look = self._free.get()
+        try:
+            yield look
+        finally:
+            self._free.put(look)
+
+
+def retouch_one(job: Job, devices: Devices, settings: Settings, manifest: Manifest | None) -> Outcome:
+    """Read, decode, translate, encode, write, record: the whole life of a photo. Never raises."""
+    watch = Stopwatch()
+    try:
+        refuse_to_clobber(job, settings, manifest)
+        data = photos.read(job.photo)
+        image = codecs.decode(data, max_pixels=int(settings.max_megapixels * 1e6))
+        watch.lap("decode")
+        with devices.borrow() as look:
+            watch.lap("wait")
+            result = retouch_image(image, look, settings)
+        watch.lap("look")
+        encoded = codecs.encode(result, encode_options(job, image, settings))
+        watch.lap("encode")
+        to_stdout = deliver(job, encoded, settings, manifest)
+        watch.lap("write")
+    except PhotoError as error:
+        return Outcome(job, "failed", error=error.kind, message=str(error))
+    except MemoryError:
+        return Outcome(job, "failed", error=NoMemoryError.kind, message=OUT_OF_MEMORY)
+    except Exception as error:  # noqa: BLE001  one bad photo never ends a batch
+        return Outcome(
+            job, "failed", error="internal", message=f"{type(error).__name__}: {error}; please report it"
+        )
+    height, width = image.pixels.shape[:2]
+    return Outcome(job, "written", width, height, image.depth, watch.laps, to_stdout=to_stdout)
+
+
+def retouch_image(image: Image, look: Retoucher, settings: Settings) -> Image:
+    """The picture with the look; alpha and metadata are carried round."""
+    pixels = look(
+        image.pixels,
+        strength=settings.strength,
+        light=settings.light,
+        color=settings.color,
+        orientation=image.metadata.orientation,
+        icc=image.metadata.icc,
+    )
+    return replace(image, pixels=pixels, grey=image.grey and is_grey(pixels))
+
+
+def is_grey(pixels: Pixels) -> bool:
+    """Whether the channels of (H, W, 3) pixels are equal up to GREY_TOLERANCE everywhere."""
+    tolerance = GREY_TOLERANCE * np.iinfo(pixels.dtype).max
+    red, green, blue = (pixels[..., c] for c in range(3))
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    return bool(spread.max() <= tolerance)
+
+
+def encode_options(job: Job, image: Image, settings: Settings) -> EncodeOptions:
+    """How to write this photo: the format that was asked for, else that of the output's suffix, else its own."""
+    suffix = codecs.SUFFIXES.get(job.output.suffix.lower())
+    return EncodeOptions(
+        format=job.format or suffix or image.format,
+        quality=settings.quality,
+        subsampling=settings.subsampling,
+        depth=settings.depth,
+        metadata=settings.metadata,
+    )
+
+
+def refuse_to_clobber(job: Job, settings: Settings, manifest: Manifest | None) -> None:
+    """Raise WriteError when the output is somebody else's file and --overwrite was not given."""
+    if settings.overwrite or job.output == photos.STDOUT or not job.output.exists():
+        return
+    if manifest is None or not manifest.owns(job.output):
+        raise WriteError(
+            f"{photos.shown(job.output)} exists and lptn did not write it; --overwrite replaces it"
+        )
+
+
+def deliver(job: Job, encoded: bytes, settings: Settings, manifest: Manifest | None) -> bytes:
+    """Put the encoded photo where it belongs, whole or not at all, and record it.
+
+    Returns what is left to be written to stdout by the one thread that writes there.
+    """
+    if job.output == photos.STDOUT:
+        return encoded
+    ours = manifest is not None and manifest.owns(job.output)
+    write_atomic(job.output, encoded, overwrite=settings.overwrite or ours)
+    if settings.keep_times:
+        keep_times(job.output, job.photo.mtime_ns)
+    if manifest:
+        manifest.record(job, settings.key(job))
+    return b""
+
+
+def retouch_all(
+    jobs: Sequence[Job],
+    devices: Devices,
+    settings: Settings,
+    manifest: Manifest | None,
+    report: Report,
+    *,
+    workers: int,
+    stop: Stop,
+    max_errors: int | None = None,
+) -> None:
+    """Retouch every job with `workers` threads, telling each outcome to `report` in order of completion.
+
+    Memory is bounded: a worker holds one photo. When `stop` is asked, or after `max_errors` failures, or when
+    stdout's reader went away, photos in work are finished and no further one is begun.
+    """
+    waiting = iter(jobs)
+    taking = threading.Lock()
+    outcomes: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
+
+    def work() -> None:
+        while not stop.asked:
+            with taking:
+                job = next(waiting, None)
+            if job is None:
+                break
+            outcomes.put(retouch_one(job, devices, settings, manifest))
+        outcomes.put(None)
+
+    threads = [threading.Thread(target=work, name=f"photo-{n}") for n in range(min(workers, len(jobs)))]
+    for thread in threads:
+        thread.start()
+    running = len(threads)
+    while running:
+        outcome = outcomes.get()
+        if outcome is None:
+            running -= 1
+            continue
+        report.photo(outcome)
+        if report.counts.stdout_closed or (max_errors and report.counts.failed >= max_errors):
+            stop.asked = True
+    for thread in threads:
+        thread.join()
+
+
+class Stopwatch:
+    """Milliseconds between laps, by name."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, int] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name] = round((now - self._last) * 1000)
+        self._last = now

@@ -1,0 +1,292 @@
+"""What a run tells: counters and exit code, lines on stderr, the progress bar, paths or JSON lines on stdout."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+
+from .photos import Job, shown
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
+
+    from .training.loop import Step
+
+Status = Literal["written", "up-to-date", "failed"]
+Listing = Literal["nothing", "print", "print0", "json"]
+
+SCHEMA = 1
+QUIET_INTERVAL = 10.0  # seconds between lines when stderr is no terminal
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one photo ended. `ms`: milliseconds spent per stage; `error`, `message` are there when it failed."""
+
+    job: Job
+    status: Status
+    width: int = 0
+    height: int = 0
+    depth: int = 8
+    ms: Mapping[str, int] = field(default_factory=dict)
+    error: str = ""
+    message: str = ""
+    to_stdout: bytes = b""  # the encoded photo of `-o -`
+
+    def as_json(self) -> dict[str, Any]:
+        record: dict[str, Any] = {"event": "photo", "status": self.status, "input": str(self.job.photo.path)}
+        if self.status == "failed":
+            return record | {"error": self.error, "message": self.message}
+        record["output"] = str(self.job.output)
+        if self.status == "written":
+            record |= {"width": self.width, "height": self.height, "depth": self.depth, "ms": dict(self.ms)}
+        return record
+
+
+@dataclass
+class Counts:
+    """Counters of a run; the exit code follows from them (cli.md)."""
+
+    total: int = 0
+    written: int = 0
+    up_to_date: int = 0
+    failed: int = 0
+    pixels: int = 0
+    signal: int = 0  # the signal that ended the run early, or 0
+    stdout_closed: bool = False
+
+    @property
+    def done(self) -> int:
+        return self.written + self.up_to_date + self.failed
+
+    @property
+    def exit_code(self) -> int:
+        if self.signal:
+            return 128 + self.signal
+        if self.stdout_closed:
+            return 141
+        return 1 if self.failed else 0
+
+    def add(self, outcome: Outcome) -> None:
+        self.pixels += outcome.width * outcome.height
+        if outcome.status == "written":
+            self.written += 1
+        elif outcome.status == "up-to-date":
+            self.up_to_date += 1
+        else:
+            self.failed += 1
+
+    def sentence(self, seconds: float) -> str:
+        parts = [f"{self.written} written"]
+        if self.up_to_date:
+            parts.append(f"{self.up_to_date} up to date")
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        if left := self.total - self.done:
+            parts.append(f"{left} not started" if self.signal or self.stdout_closed else f"{left} left")
+        rate = f", {self.pixels / seconds / 1e6:.0f} MP/s" if self.written and seconds > 0 else ""
+        return f"{', '.join(parts)} in {seconds:.1f} s{rate}"
+
+
+class Report:
+    """Tells the outcomes of one run as they come. A context manager: the bar lives inside it.
+
+    data goes to `stdout` only as `listing` asks; everything for people goes to stderr.
+    """
+
+    def __init__(
+        self,
+        listing: Listing = "nothing",
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
+        bar: bool = True,
+        stdout: BinaryIO | None = None,
+    ) -> None:
+        self.counts = Counts()
+        self._listing, self._quiet, self._verbose = listing, quiet, verbose
+        self._stdout = sys.stdout.buffer if stdout is None else stdout
+        self._bar = _photo_bar() if bar and not quiet and sys.stderr.isatty() else None
+        self._started = self._last_line = time.monotonic()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Report:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.close()
+
+    def start(self, total: int, *, version: str, preset: str, sha256: str, device: str) -> None:
+        self.counts.total = total
+        self._started = self._last_line = time.monotonic()
+        if self._listing == "json":
+            facts = {"version": version, "preset": preset, "weights_sha256": sha256, "device": device}
+            self._emit_json({"event": "start", "schema": SCHEMA, **facts, "photos": total})
+        if self._bar:
+            self._bar.start(total)
+
+    def plan(self, job: Job, state: str) -> None:
+        """One line of a dry run: `state` is write, up-to-date, exists or unreadable."""
+        if self._listing == "json":
+            paths = {"input": str(job.photo.path), "output": str(job.output)}
+            self._emit_json({"event": "plan", "status": state, **paths})
+        elif self._listing == "nothing":
+            self.emit(f"{state}\t{shown(job.photo.path)}\t{shown(job.output)}\n".encode())
+        elif state == "write":
+            self._emit_path(job)
+
+    def photo(self, outcome: Outcome) -> None:
+        """Count and tell one outcome."""
+        with self._lock:
+            self.counts.add(outcome)
+            self._list(outcome)
+            name = shown(outcome.job.photo.path)
+            if outcome.status == "failed":
+                self.line(f"{name}: {outcome.message}", important=True)
+            elif self._verbose:
+                spent = ", ".join(f"{stage} {ms} ms" for stage, ms in outcome.ms.items())
+                self.line(f"{name} -> {shown(outcome.job.output)}: {outcome.status} {spent}".rstrip())
+            self._tick()
+
+    def finish(self, where: str) -> None:
+        """The summary: a JSON line if asked for, and one line for people."""
+        seconds = time.monotonic() - self._started
+        if self._bar:
+            self._bar.close()
+        counts = self.counts
+        if self._listing == "json":
+            summary = {"written": counts.written, "up_to_date": counts.up_to_date, "failed": counts.failed}
+            self._emit_json(
+                {"event": "summary", **summary, "seconds": round(seconds, 3), "exit": counts.exit_code}
+            )
+        self.line(f"{counts.sentence(seconds)}{where}")
+
+    def line(self, text: str, *, important: bool = False) -> None:
+        """One line on stderr, above the bar; `quiet` keeps only important ones."""
+        if self._quiet and not important:
+            return
+        if self._bar:
+            self._bar.line(f"lptn: {text}")
+        else:
+            print(f"lptn: {text}", file=sys.stderr, flush=True)
+
+    def _list(self, outcome: Outcome) -> None:
+        if outcome.to_stdout:
+            self.emit(outcome.to_stdout)
+        elif self._listing == "json":
+            self._emit_json(outcome.as_json())
+        elif self._listing in ("print", "print0") and outcome.status == "written":
+            self._emit_path(outcome.job)
+
+    def _emit_path(self, job: Job) -> None:
+        self.emit(os.fsencode(job.output) + (b"\0" if self._listing == "print0" else b"\n"))
+
+    def _emit_json(self, record: Mapping[str, object]) -> None:
+        self.emit(json.dumps(record).encode() + b"\n")
+
+    def emit(self, data: bytes) -> None:
+        """Bytes on stdout, at once. A reader that went away is noted, not raised."""
+        if self.counts.stdout_closed:
+            return
+        try:
+            self._stdout.write(data)
+            self._stdout.flush()
+        except BrokenPipeError:
+            self.counts.stdout_closed = True
+
+    def _tick(self) -> None:
+        counts, now = self.counts, time.monotonic()
+        if self._bar:
+            rate = counts.pixels / max(now - self._started, 1e-3) / 1e6
+            self._bar.update(counts.done, f"photos, {rate:.0f} MP/s")
+        elif now - self._last_line >= QUIET_INTERVAL and counts.done < counts.total:
+            self._last_line = now
+            rate = counts.pixels / (now - self._started) / 1e6
+            self.line(f"{counts.done} of {counts.total} photos, {counts.failed} failed, {rate:.0f} MP/s")
+
+
+class _Bar:
+    """A Rich progress bar on stderr, with one field of text of our own and the time left."""
+
+    def __init__(self, *columns: ProgressColumn) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._progress = Progress(
+            BarColumn(),
+            *columns,
+            TextColumn("{task.fields[text]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            redirect_stdout=False,  # else Rich swallows the listing on stdout
+            redirect_stderr=False,
+            transient=True,
+        )
+        self._task = self._progress.add_task("", total=None, text="")
+
+    def start(self, total: float) -> None:
+        self._progress.update(self._task, total=total)
+        self._progress.start()
+
+    def update(self, completed: float, text: str) -> None:
+        self._progress.update(self._task, completed=completed, text=text)
+
+    def line(self, text: str) -> None:
+        self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def close(self) -> None:
+        self._progress.stop()
+
+
+class TrainingReport:
+    """Tells how a training run goes: a bar or lines on stderr, a JSON line a step on stdout if asked for."""
+
+    def __init__(self, minutes: float, *, as_json: bool, stdout: BinaryIO | None = None) -> None:
+        self._seconds, self._as_json = minutes * 60, as_json
+        self._stdout = sys.stdout.buffer if stdout is None else stdout
+        self._bar = _Bar() if sys.stderr.isatty() else None
+        self._last_line = -math.inf
+
+    def __enter__(self) -> TrainingReport:
+        if self._bar:
+            self._bar.start(self._seconds)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.close()
+
+    def note(self, text: str) -> None:
+        if self._bar:
+            self._bar.line(f"lptn: {text}")
+        else:
+            print(f"lptn: {text}", file=sys.stderr, flush=True)
+
+    def step(self, step: Step) -> None:
+        if self._as_json:
+            self._stdout.write(step.as_json().encode() + b"\n")
+            self._stdout.flush()
+        if self._bar:
+            self._bar.update(step.seconds, step.sentence())
+        if step.measured or (not self._bar and time.monotonic() - self._last_line >= QUIET_INTERVAL):
+            self._last_line = time.monotonic()
+            self.note(step.sentence())
+
+
+def _photo_bar() -> _Bar:
+    from rich.progress import MofNCompleteColumn
+
+    return _Bar(MofNCompleteColumn())

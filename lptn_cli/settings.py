@@ -1,0 +1,57 @@
+"""What one run does to every photo."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal
+
+from .codecs.formats import SUFFIXES
+from .errors import UsageError
+from .photos import Job
+from .preset import Preset
+
+if TYPE_CHECKING:  # numpy, which a dry run must not wait for
+    from .codecs.image import MetadataPolicy, Subsampling
+
+PIXELS_VERSION = 1  # raised whenever the same settings give other pixels, so that finished photos are redone
+WITHOUT_EFFECT = ("keep_times", "overwrite", "max_megapixels")  # on pixels and encoding
+EIGHT_BIT_FORMATS = ("jpeg", "webp", "avif")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one run does to every photo; each field as its option in cli.md."""
+
+    preset: Preset
+    strength: float
+    light: float | None = None
+    color: float | None = None
+    quality: int = 95
+    subsampling: Subsampling = "auto"
+    depth: Literal["auto", 8, 16] = "auto"
+    metadata: MetadataPolicy = "keep"
+    keep_times: bool = False
+    overwrite: bool = False
+    max_megapixels: float = 250.0
+
+    def key(self, job: Job) -> str:
+        """A hash over everything that changes the pixels or the encoding of this photo."""
+        said = asdict(self)
+        for field in WITHOUT_EFFECT:
+            del said[field]
+        preset = self.preset
+        variant = (preset.native_scale, preset.padding, preset.normalization, preset.output)
+        said["preset"] = (preset.sha256, *variant)
+        said["format"], said["version"] = job.format, PIXELS_VERSION
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def check_depth(depth: Literal["auto", 8, 16], jobs: Sequence[Job]) -> None:
+    """Raise UsageError when 16 bits are asked of a format that holds 8."""
+    for job in jobs:
+        format = job.format or SUFFIXES.get(job.output.suffix.lower())
+        if depth == 16 and format in EIGHT_BIT_FORMATS:
+            raise UsageError(f"{format} holds 8 bits a channel; use --format png or tiff with --depth 16")

@@ -1,0 +1,138 @@
+"""Photos for training, held in memory as bytes at the native scale, and batches drawn from them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..codecs import SUFFIXES, decode
+from ..codecs.icc import to_srgb
+from ..errors import PhotoError, UsageError
+from ..finish import shrink
+from ..translate import turn_upright
+
+HELD_BACK = 0.05  # share of the photos that training never sees
+MAX_PIXELS = 250_000_000
+
+Pixels8 = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A photo and what it should become: (h, w, 3) uint8 sRGB each, upright, short side the native scale."""
+
+    name: str
+    input: Pixels8
+    target: Pixels8
+
+    @property
+    def is_wide(self) -> bool:
+        return bool(self.input.shape[1] >= self.input.shape[0])
+
+
+@dataclass(frozen=True)
+class PairData:
+    """What a run on pairs works with. `identity` holds photos that should stay as they are."""
+
+    pairs: Sequence[Pair]
+    identity: Sequence[Pair]
+    held_back: Sequence[Pair]
+    held_back_identity: Sequence[Pair]
+    skipped: Sequence[str]  # one line for each photo that was left out, with the reason
+
+
+def load_pairs(folder: Path, identity: Sequence[Path], short_side: int) -> PairData:
+    """Read FOLDER/input and FOLDER/target (same file stems) and folders of photos to leave alone.
+
+    Photos that cannot be used are skipped and named. Raises UsageError when too few are left to train on.
+    """
+    skipped: list[str] = []
+    inputs = dict(_load(folder / "input", short_side, skipped))
+    targets = dict(_load(folder / "target", short_side, skipped))
+    pairs = []
+    for stem in sorted(inputs.keys() | targets.keys()):
+        if stem not in inputs or stem not in targets:
+            missing = "target" if stem in inputs else "input"
+            skipped.append(f"{folder / stem}: has no usable partner in {missing}/")
+        elif inputs[stem].shape != targets[stem].shape:
+            skipped.append(f"{folder / stem}: input and target have different shapes")
+        else:
+            pairs.append(Pair(stem, inputs[stem], targets[stem]))
+    kept = [Pair(s, p, p) for f in identity for s, p in _load(f, short_side, skipped)]
+    if len(pairs) < 8:
+        raise UsageError(
+            f"{folder} holds {len(pairs)} usable pairs; training needs at least 8, as input/NAME and target/NAME"
+        )
+    train, held = _split(pairs)
+    train_identity, held_identity = _split(kept)
+    return PairData(train, train_identity, held, held_identity, skipped)
+
+
+def random_batch(
+    pairs: Sequence[Pair], identity: Sequence[Pair], size: int, share: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Inputs and targets, (size, 3, h, w) each in [0, 1], about `share` of them identity pairs.
+
+    All photos of a batch are wide or all are tall, cut at random to the smallest of them; half are mirrored.
+    """
+
+    def number(n: int) -> int:
+        return int(torch.randint(n, (), generator=generator))
+
+    wide = pairs[number(len(pairs))].is_wide
+    sources = [pool for pool in ([p for p in s if p.is_wide == wide] for s in (pairs, identity)) if pool]
+    chosen = []
+    for _ in range(size):
+        use_identity = len(sources) > 1 and torch.rand((), generator=generator) < share
+        pool = sources[1 if use_identity else 0]
+        chosen.append(pool[number(len(pool))])
+    height = min(p.input.shape[0] for p in chosen)
+    width = min(p.input.shape[1] for p in chosen)
+    batch = np.empty((2, size, height, width, 3), np.uint8)
+    for i, pair in enumerate(chosen):
+        top = number(pair.input.shape[0] - height + 1)
+        left = number(pair.input.shape[1] - width + 1)
+        step = -1 if number(2) else 1
+        batch[0, i] = pair.input[top : top + height, left : left + width][:, ::step]
+        batch[1, i] = pair.target[top : top + height, left : left + width][:, ::step]
+    inputs, targets = tensor(batch[0]), tensor(batch[1])
+    return inputs, targets
+
+
+def tensor(pixels: NDArray[np.uint8]) -> Tensor:
+    """(n, h, w, 3) uint8 -> (n, 3, h, w) float in [0, 1], channels last in memory."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(255)
+
+
+def _load(folder: Path, short_side: int, skipped: list[str]) -> Iterator[tuple[str, Pixels8]]:
+    """Stem and pixels of each photo of a folder, in order of name."""
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}")
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+            continue
+        try:
+            image = decode(path.read_bytes(), max_pixels=MAX_PIXELS)
+        except (PhotoError, OSError) as error:
+            skipped.append(f"{path}: {error}")
+            continue
+        if min(image.pixels.shape[:2]) < short_side:
+            skipped.append(f"{path}: its short side is under {short_side} pixels")
+            continue
+        small = turn_upright(shrink(image.pixels, short_side), image.metadata.orientation)
+        rgb = to_srgb(small, image.metadata.icc).clip(0, 1)
+        yield path.stem, np.ascontiguousarray(np.rint(rgb * 255).astype(np.uint8))
+
+
+def _split(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
+    """Training and held-back photos: by a hash of the name, so that every run holds back the same ones."""
+    ranked = sorted(pairs, key=lambda pair: hashlib.sha256(pair.name.encode(errors="replace")).digest())
+    held = max(1, round(len(ranked) * HELD_BACK)) if ranked else 0
+    return ranked[held:], ranked[:held]

@@ -1,0 +1,190 @@
+"""The training loop: steps, moving average, measurement on held-back photos, checkpoints that can be resumed."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..atomic import write_atomic
+from ..errors import StartError
+from ..network import LPTN, channels_last
+from ..signals import Stop
+from .data import Pair, PairData, random_batch, tensor
+
+BATCH = 8
+LEARNING_RATE = 1e-3
+WARM_UP_STEPS = 50
+IDENTITY_SHARE = 0.2  # of each batch: photos that should stay as they are
+EMA_DECAY = 0.995
+MAX_GRADIENT_NORM = 1.0
+CHECKPOINT_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step reports. `measured` is there after a measurement: PSNR in dB on the held-back photos."""
+
+    number: int
+    seconds: float  # of training so far, earlier runs included
+    loss: float
+    measured: Mapping[str, float] | None = None
+
+    def sentence(self) -> str:
+        text = f"step {self.number}, {self.seconds / 60:.1f} min, loss {self.loss:.4f}"
+        return text + "".join(f", {name} {value:.2f} dB" for name, value in (self.measured or {}).items())
+
+    def as_json(self) -> str:
+        record: dict[str, Any] = {"step": self.number, "seconds": round(self.seconds, 1), "loss": self.loss}
+        return json.dumps(record | ({"measured": dict(self.measured)} if self.measured else {}))
+
+
+class Trainer:
+    """Trains one network on pairs with AdamW and an L1 loss in RGB; keeps a moving average of the weights.
+
+    The averaged network, `averaged`, is what is measured and what becomes the preset. Everything random comes
+    from one generator, whose state is part of the checkpoint.
+    """
+
+    def __init__(self, network: LPTN, data: PairData, device: torch.device, seed: int = 0) -> None:
+        self.data, self.device = data, device
+        self.network = channels_last(network.to(device)).train()
+        self.averaged = {key: value.clone() for key, value in network.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-4
+        )
+        self.generator = torch.Generator().manual_seed(seed)
+        self.step, self.seconds = 0, 0.0
+
+    def run(
+        self,
+        minutes: float,
+        checkpoint: Path,
+        on_step: Callable[[Step], None],
+        stop: Stop,
+        on_checkpoint: Callable[[Trainer], None],
+    ) -> None:
+        """Train until `minutes` in all are used up or `stop` is asked; checkpoint on the way and at the end."""
+        started = time.monotonic() - self.seconds
+        saved = time.monotonic()
+        loss = math.inf
+        while not stop.asked and self.seconds < minutes * 60:
+            loss = self._one_step(self.seconds / (minutes * 60))
+            self.seconds = time.monotonic() - started
+            measured = None
+            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                measured = self._checkpoint(checkpoint, on_checkpoint)
+                saved = time.monotonic()
+            on_step(Step(self.step, self.seconds, loss, measured))
+        if math.isfinite(loss):
+            on_step(Step(self.step, self.seconds, loss, self._checkpoint(checkpoint, on_checkpoint)))
+
+    def _one_step(self, progress: float) -> float:
+        rate = LEARNING_RATE * min(1.0, (self.step + 1) / WARM_UP_STEPS)
+        rate *= 0.5 + 0.5 * math.cos(math.pi * min(1.0, progress))
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        inputs, targets = random_batch(
+            self.data.pairs, self.data.identity, BATCH, IDENTITY_SHARE, self.generator
+        )
+        result = self.network(inputs.to(self.device))
+        loss = (result - targets.to(self.device)).abs().mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM)
+        self.optimizer.step()
+        self.step += 1
+        decay = min(EMA_DECAY, self.step / (self.step + 10))
+        for key, value in self.network.state_dict().items():
+            self.averaged[key].lerp_(value, 1 - decay)
+        return float(loss.detach())
+
+    def _checkpoint(self, path: Path, on_checkpoint: Callable[[Trainer], None]) -> Mapping[str, float]:
+        buffer = io.BytesIO()
+        torch.save(self._state(), buffer)
+        write_atomic(path, buffer.getvalue(), overwrite=True)
+        on_checkpoint(self)
+        return self.measure()
+
+    def measure(self) -> Mapping[str, float]:
+        """Mean PSNR in dB at the native scale: result against target, input against target, result against
+        the input for photos that should stay as they are."""
+        network = self.averaged_network()
+        pairs, identity = self.data.held_back, self.data.held_back_identity
+        figures = {
+            "psnr": _mean([psnr(self._result(network, p), p.target) for p in pairs]),
+            "psnr_before": _mean([psnr(tensor(p.input[None]), p.target) for p in pairs]),
+        }
+        if identity:
+            figures["psnr_identity"] = _mean([psnr(self._result(network, p), p.target) for p in identity])
+        return figures
+
+    def averaged_network(self) -> LPTN:
+        return LPTN.from_state_dict(self.averaged, self.network.variant).to(self.device)
+
+    def _result(self, network: LPTN, pair: Pair) -> Tensor:
+        with torch.inference_mode():
+            return network(tensor(pair.input[None]).to(self.device)).clamp(0, 1).cpu()  # type: ignore[no-any-return]
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "network": self.network.state_dict(),
+            "averaged": self.averaged,
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+
+    def resume(self, checkpoint: Path) -> None:
+        """Go on where `checkpoint` ends. Raises StartError when it is missing or of another network."""
+        try:
+            state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+            self.network.load_state_dict(state["network"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.generator.set_state(state["generator"])
+        except FileNotFoundError:
+            raise StartError(f"there is no {checkpoint} to resume; train without --resume first") from None
+        except (OSError, RuntimeError, KeyError, ValueError, EOFError) as error:
+            raise StartError(f"cannot resume from {checkpoint}: {str(error).splitlines()[0]}") from None
+        self.averaged = {key: value.to(self.device) for key, value in state["averaged"].items()}
+        self.step, self.seconds = state["step"], state["seconds"]
+
+
+def near_identity(network: LPTN) -> LPTN:
+    """Scale the last layers so that the untrained network changes little: the first minutes are not wasted."""
+    with torch.no_grad():
+        state = network.state_dict()  # shares memory with the network
+        _start_small(state, "trans_low.model.", bias=0.0)
+        _start_small(state, "trans_high.model.", bias=1.0)
+        for i in range(network.num_high):  # block(m) = m, through the first of its 16 channels, + a little
+            block = f"trans_high.trans_mask_block_{i}."
+            state[block + "0.weight"][0], state[block + "0.bias"][0] = 1.0, 0.0
+            state[block + "2.weight"].mul_(0.1)[:, 0] = 1.0
+            state[block + "2.bias"].zero_()
+    return network
+
+
+def _start_small(state: Mapping[str, Tensor], prefix: str, bias: float) -> None:
+    """Give the last convolution under `prefix` small weights and this bias."""
+    last = max(int(key.removeprefix(prefix).split(".")[0]) for key in state if key.startswith(prefix))
+    state[f"{prefix}{last}.weight"].mul_(0.1)
+    state[f"{prefix}{last}.bias"].fill_(bias)
+
+
+def psnr(result: Tensor, target: Any) -> float:
+    """Peak signal-to-noise ratio in dB of (1, 3, h, w) in [0, 1] against (h, w, 3) uint8."""
+    error = float(((result - tensor(target[None])) ** 2).mean())
+    return -10 * math.log10(max(error, 1e-10))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

@@ -1,0 +1,79 @@
+"""One `lptn train`: photos in, a preset out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from ..checkpoint import write_preset
+from ..errors import UsageError
+from ..network import LPTN, Variant
+from ..preset import Preset, read
+from ..signals import Stop
+from ..translate import find_device
+from .data import load_pairs
+from .loop import Step, Trainer, near_identity
+
+OWN = Variant(padding="reflect", normalization="none", output="linear")
+
+
+class TrainingReport(Protocol):
+    """Who hears of a run's progress (report.TrainingReport)."""
+
+    def note(self, text: str) -> None: ...
+    def step(self, step: Step) -> None: ...
+
+
+def train_on_pairs(
+    name: str,
+    pairs: Path,
+    identity: Sequence[Path],
+    *,
+    minutes: float,
+    resume: bool,
+    native_scale: int,
+    device: str,
+    seed: int,
+    work: Path,
+    to: Path,
+    report: TrainingReport,
+    stop: Stop,
+) -> Preset:
+    """Train the preset NAME on pairs of photos and write it to `to`, anew at every checkpoint.
+
+    `work` gets checkpoint.pt and log.jsonl. When `stop` is asked, the state is kept and the preset is usable.
+    Raises UsageError (too few photos, a run that would be lost), StartError, OutputError.
+    """
+    checkpoint, log = work / "checkpoint.pt", work / "log.jsonl"
+    if checkpoint.exists() and not resume:
+        raise UsageError(f"{checkpoint} is of an earlier run; go on with --resume, or delete it")
+    data = load_pairs(pairs, identity, native_scale)
+    for line in data.skipped:
+        report.note(f"skipped {line}")
+    report.note(f"training on {len(data.pairs)} pairs and {len(data.identity)} photos to leave alone")
+    torch.manual_seed(seed)
+    trainer = Trainer(near_identity(LPTN(variant=OWN)), data, find_device(device), seed)
+    if resume:
+        trainer.resume(checkpoint)
+    work.mkdir(parents=True, exist_ok=True)
+
+    def write(trainer: Trainer) -> None:
+        counts = f"{len(data.pairs)} pairs and {len(data.identity)} photos to leave alone"
+        said = {
+            "description": f"learned from {pairs.name}",
+            "native_scale": native_scale,
+            "trained": f"lptn train, {counts}, {trainer.step} steps in {trainer.seconds / 60:.0f} minutes",
+        }
+        write_preset(name, to, trainer.averaged_network(), said, overwrite=True)
+
+    with log.open("a", encoding="utf-8") as lines:
+
+        def on_step(step: Step) -> None:
+            lines.write(step.as_json() + "\n")
+            report.step(step)
+
+        trainer.run(minutes, checkpoint, on_step, stop, on_checkpoint=write)
+    return read(to / f"{name}.toml")

@@ -1,0 +1,182 @@
+"""Everything about looks: pixels in, pixels out. `Retoucher` is a preset on a device."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import preset as presets
+from .codecs.icc import from_srgb, to_srgb
+from .codecs.image import Pixels
+from .errors import DeviceError, TooSmallError
+from .finish import FloatImage, finish, fit_affine, shrink
+from .network import LPTN, Variant, channels_last
+from .preset import Preset
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601, as in JPEG
+LUMA_FLOOR = 0.02  # keeps the luma ratio finite in black
+
+
+class Retoucher:
+    """A preset's look, ready to be applied to any number of photos.
+
+    >>> look = Retoucher("retouch")
+    >>> result = look(pixels)               # (H, W, 3) uint8 or uint16 RGB in, the same shape and type out
+    >>> result = look(pixels, strength=0.5)
+
+    preset: a name, the path of a preset's TOML file, or a Preset. device: "auto", "cpu", "cuda" or "cuda:N".
+    Raises UsageError (no such preset), PresetError (its weights are missing or damaged), DeviceError.
+    Calls are serialised: one photo at a time is on the device.
+    """
+
+    def __init__(self, preset: str | Path | Preset, device: str = "auto") -> None:
+        self.preset = preset if isinstance(preset, Preset) else presets.find(str(preset))
+        self.device = find_device(device)
+        self._network = channels_last(load_network(self.preset).to(self.device))
+        self._lock = threading.Lock()
+
+    def __call__(
+        self,
+        pixels: Pixels,
+        *,
+        strength: float | None = None,
+        light: float | None = None,
+        color: float | None = None,
+        orientation: int = 1,
+        icc: bytes | None = None,
+    ) -> Pixels:
+        """The photo with the look: a new array of the same shape and dtype.
+
+        pixels: (H, W, 3) uint8 or uint16, RGB as stored in the file. strength: 0 (the photo's own values,
+        exactly) to 1.5; default the preset's. light, color: the same for brightness and for colour alone;
+        default `strength`. orientation: EXIF, 1 to 8; only the small image is turned upright. icc: the file's
+        colour profile; only the small image is converted. Raises TooSmallError, ValueError for other arrays.
+        """
+        _check(pixels)
+        strength = self.preset.strength if strength is None else strength
+        light = strength if light is None else light
+        color = strength if color is None else color
+        if light == color == 0:
+            return pixels.copy()
+        with self._lock, torch.inference_mode():
+            if self.preset.native_scale is None:
+                return self._at_full_resolution(pixels, light, color, orientation, icc)
+            small = shrink(pixels, self.preset.native_scale)
+            look, gain = self._translate(small, orientation, icc)
+            a, b = fit_affine(small, blend(small, look, light, color), blend_gain(gain, light))
+            return finish(pixels, a, b)
+
+    def _translate(
+        self, small: FloatImage, orientation: int, icc: bytes | None
+    ) -> tuple[FloatImage, FloatImage]:
+        """The network on an image as stored in the file: the look (h, w, 3) and the gain (h, w, 1)."""
+        height, width = small.shape[:2]
+        if min(height, width) < self._network.min_side:
+            least = self._network.min_side
+            raise TooSmallError(f"too small for this preset, which needs {least} pixels on each side")
+        upright = to_srgb(turn_upright(small, orientation), icc)
+        look, gain = self._network.translate(_tensor(upright).to(self.device))
+        turned = turn_back(from_srgb(_array(look), icc), orientation)
+        if gain is None:
+            return turned, np.ones((height, width, 1), np.float32)
+        return turned, turn_back(_array(gain), orientation)
+
+    def _at_full_resolution(
+        self, pixels: Pixels, light: float, color: float, orientation: int, icc: bytes | None
+    ) -> Pixels:
+        """The published way: the network sees every pixel. Its look depends on the photo's size."""
+        scale = np.float32(np.iinfo(pixels.dtype).max)
+        photo = np.divide(pixels, scale, dtype=np.float32)
+        look, _ = self._translate(photo, orientation, icc)
+        result = blend(photo, look, light, color)
+        np.multiply(result, scale, out=result)
+        np.rint(np.clip(result, 0, scale, out=result), out=result)
+        return result.astype(np.uint8) if pixels.dtype == np.uint8 else result.astype(np.uint16)
+
+
+def find_device(name: str) -> torch.device:
+    """The torch device of that name; "auto" is the first NVIDIA GPU, else the CPU. Raises DeviceError."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise DeviceError(f"no device is called {name}; use auto, cpu, cuda or cuda:N") from None
+    if device.type == "cpu":
+        return device
+    if device.type != "cuda" or (device.index or 0) >= torch.cuda.device_count():
+        raise DeviceError(
+            f"the device {name} is not there; `lptn doctor` lists the devices, -d cpu always works"
+        )
+    return device
+
+
+def load_network(preset: Preset) -> LPTN:
+    """The preset's network on the CPU. Raises PresetError for weights missing, damaged, of another network."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    data = preset.read_weights()
+    try:
+        state = load(data)
+    except SafetensorError as error:
+        raise presets.damaged(preset, str(error)) from None
+    variant = Variant(preset.padding, preset.normalization, preset.output)
+    return LPTN.from_state_dict(state, variant)
+
+
+def blend(photo: FloatImage, look: FloatImage, light: float, color: float) -> FloatImage:
+    """Move from photo to look by `light` in brightness and `color` in colour; (h, w, 3) each.
+
+    Brightness is what scaling all channels by one ratio of luma does; colour is the rest. With light == color
+    == s this is photo + s * (look - photo).
+    """
+    change = look - photo
+    if light == color:
+        return photo + np.float32(light) * change
+    luma = (photo @ LUMA)[..., None]
+    brightness = (change @ LUMA)[..., None] * (photo + LUMA_FLOOR) / (luma + LUMA_FLOOR)
+    blended: FloatImage = photo + np.float32(light) * brightness + np.float32(color) * (change - brightness)
+    return blended
+
+
+def blend_gain(gain: FloatImage, light: float) -> FloatImage:
+    """The gain of fine detail at that strength: 1 at strength 0."""
+    return 1 + np.float32(light) * (gain - 1)
+
+
+def turn_upright(image: FloatImage, orientation: int) -> FloatImage:
+    """An image as stored -> as it is to be seen, by its EXIF orientation (TIFF 6.0, tag 274)."""
+    if orientation >= 5:
+        image = image.swapaxes(0, 1)
+    down, right = _flips(orientation)
+    return image[:: -1 if down else 1, :: -1 if right else 1]
+
+
+def turn_back(image: FloatImage, orientation: int) -> FloatImage:
+    """The inverse of `turn_upright`."""
+    down, right = _flips(orientation)
+    image = image[:: -1 if down else 1, :: -1 if right else 1]
+    return image.swapaxes(0, 1) if orientation >= 5 else image
+
+
+def _flips(orientation: int) -> tuple[bool, bool]:
+    """Whether the (transposed) image is flipped vertically and horizontally."""
+    return orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
+
+
+def _tensor(image: FloatImage) -> Tensor:  # (h, w, 3) -> (1, 3, h, w) whose memory stays h, w, 3
+    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
+
+
+def _array(image: Tensor) -> FloatImage:  # (1, c, h, w) -> (h, w, c)
+    return np.ascontiguousarray(image[0].permute(1, 2, 0).cpu().numpy())
+
+
+def _check(pixels: Pixels) -> None:
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"pixels must be (H, W, 3) uint8 or uint16, not {pixels.shape} {pixels.dtype}")
