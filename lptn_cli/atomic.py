@@ -1,0 +1,143 @@
+"""Files that appear whole or not at all: written under a hidden name beside their place, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import time
+import zlib
+from pathlib import Path
+
+from lptn_cli.errors import WriteError
+
+# .lptn-<machine>-<pid>-<random>.part: short, so that a name of 255 bytes does not make it too long; the
+# machine, so that a shared folder's files of another machine's run are not taken for a dead run's.
+_PART = re.compile(r"\.lptn-([0-9a-f]{8})-([1-9][0-9]*)-[0-9a-f]{16}\.part")
+_DAY = 24 * 60 * 60  # seconds
+
+_ELSEWHERE = "choose another folder with -o"
+_SPACE = "free some space and run again"
+_REASONS = {
+    errno.ENOSPC: ("the disk is full", _SPACE),
+    errno.EDQUOT: ("the disk quota is used up", _SPACE),
+    errno.EFBIG: ("the file is too large for the disk", _ELSEWHERE),
+    errno.EACCES: ("permission denied", f"make the folder writable or {_ELSEWHERE}"),
+    errno.EPERM: ("permission denied", f"make the folder writable or {_ELSEWHERE}"),
+    errno.EROFS: ("the file system is read-only", _ELSEWHERE),
+    errno.ENAMETOOLONG: ("the name is too long", "shorten it with --name"),
+    errno.ENOTDIR: ("a file is in the way of its folder", _ELSEWHERE),
+    errno.EISDIR: ("a folder of that name is in the way", f"move it or {_ELSEWHERE}"),
+    errno.ENOENT: ("its folder has vanished", "run again"),
+    errno.EIO: ("the disk reports an error", "check it, then run again"),
+}
+
+
+def reason(error: OSError) -> tuple[str, str]:
+    """(the fact, the remedy) of a failed write, each a phrase without the file's name."""
+    fallback = ((error.strerror or str(error)).lower(), _ELSEWHERE)
+    return _REASONS.get(error.errno or 0, fallback)
+
+
+def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
+    """Put the whole of data at path, making its folders; the file's mode follows the umask.
+
+    Not synced to the disk: after a power cut a fresh output may be empty, and the manifest's size tells.
+    Without overwrite, a file that is at path, or appears there meanwhile, is left alone. On any failure and
+    on Ctrl-C no temporary file stays. Raises WriteError, a phrase without the file's name.
+    """
+    part = path.parent / f".lptn-{_machine()}-{os.getpid()}-{os.urandom(8).hex()}.part"
+    try:
+        _make_folder(path.parent)
+        try:
+            # 0o666: the umask takes away what open() would take away
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+            if overwrite:
+                part.replace(path)
+            else:
+                _place_new(part, path)
+        finally:
+            with contextlib.suppress(OSError):  # gone already where it was renamed
+                part.unlink()
+    except FileExistsError as error:
+        if os.path.isdir(path):  # noqa: PTH112  never raises
+            raise _write_error(IsADirectoryError(errno.EISDIR, "")) from error
+        raise WriteError("a file of that name exists; replace it with --overwrite") from error
+    except OSError as error:
+        raise _write_error(error) from error
+
+
+def keep_times(path: Path, mtime_ns: int) -> None:
+    """Give the file the time of modification of its photo. Raises WriteError."""
+    try:
+        os.utime(path, ns=(mtime_ns, mtime_ns))
+    except OSError as error:
+        raise _write_error(error) from error
+
+
+def sweep(folder: Path) -> int:
+    """Remove temporary files of dead runs anywhere below folder; how many went.
+
+    Dead: of this machine with no process of that number, or over a day old. Links to folders are not
+    followed. What cannot be listed or removed stays, silently: the run itself will say what matters.
+    """
+    swept = 0
+    folders = [os.fspath(folder)]
+    while folders:
+        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif (match := _PART.fullmatch(entry.name)) and entry.is_file(follow_symlinks=False):
+                    swept += _remove_if_dead(entry, match[1], match[2])
+    return swept
+
+
+def _place_new(part: Path, path: Path) -> None:
+    try:
+        path.hardlink_to(part)  # unlike a rename, fails where a file has appeared
+    except FileExistsError:
+        raise
+    except OSError as error:  # FAT and some network file systems have no hard links
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, "") from error
+        part.replace(path)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, "") from error
+
+
+def _write_error(error: OSError) -> WriteError:
+    return WriteError("; ".join(reason(error)))
+
+
+def _machine() -> str:
+    return f"{zlib.crc32(os.fsencode(os.uname().nodename)):08x}"
+
+
+def _remove_if_dead(entry: os.DirEntry[str], machine: str, pid: str) -> bool:
+    try:
+        old = time.time() - entry.stat(follow_symlinks=False).st_mtime > _DAY
+        if not old and (machine != _machine() or _alive(int(pid))):
+            return False
+        Path(entry.path).unlink()
+    except OSError:
+        return False
+    return True
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # someone else's process
+        return True
+    return True

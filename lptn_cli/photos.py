@@ -1,0 +1,417 @@
+"""What to retouch and where it goes: photos are discovered and read, outputs named, collisions refused."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import stat
+import string
+import sys
+import time
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePath, PurePosixPath
+
+from lptn_cli.codecs.formats import EXTENSIONS, SUFFIXES, Format
+from lptn_cli.codecs.sniffing import sniff
+from lptn_cli.errors import ReadError, UsageError
+
+TEMPLATE = "{dir}/{stem}{ext}"
+STDIN = STDOUT = Path("-")
+FIELDS = ("dir", "stem", "ext", "preset", "n")
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One input. size and mtime_ns are those at discovery, 0 where `problem` says why it cannot be read."""
+
+    path: Path  # as the user wrote it; its name may be any bytes (surrogateescape)
+    relative: PurePath  # below the folder that was given; the bare name of a file that was named itself
+    size: int
+    mtime_ns: int
+    problem: str = ""
+    data: bytes | None = field(default=None, repr=False)  # of the image that came on stdin
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photo and the file it becomes. format None: the input's own, whatever sniffing finds it to be."""
+
+    number: int  # 1-based, for {n}
+    photo: Photo
+    output: Path
+    format: Format | None
+
+
+def shown(path: PurePath | str) -> str:
+    """The path as a terminal may print it: controls, invisible characters and stray bytes are escaped."""
+    return "".join(map(_visible, os.fspath(path)))
+
+
+def _visible(character: str) -> str:
+    if character.isprintable() or unicodedata.category(character) == "Zs":  # macOS puts U+202F in names
+        return character
+    if "\udc80" <= character <= "\udcff":  # a byte that is not UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def from_stdin(data: bytes) -> Photo:
+    """The image that came on stdin. It has the time of now, so that no later one is taken for it."""
+    format = sniff(data)
+    name = PurePath("stdin" + (EXTENSIONS[format] if format else ""))
+    return Photo(STDIN, name, len(data), time.time_ns(), data=data)
+
+
+def listed(source: str, *, null: bool) -> list[Path]:
+    """The paths of a `--files-from` list, one a line or each ended by NUL; `-` is stdin. Raises UsageError."""
+    if source == "-" and sys.stdin.isatty():
+        raise UsageError("--files-from - reads from stdin, which is a terminal; pipe a list in: find ... |")
+    try:
+        text = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    except OSError as error:
+        raise UsageError(f"--files-from {shown(source)}: {_why(error, 'no such file')}") from error
+    if not null and b"\0" in text:
+        raise UsageError(f"--files-from {shown(source)}: its paths end in NUL; add -0")
+    paths = text.split(b"\0") if null else (line.removesuffix(b"\r") for line in text.split(b"\n"))
+    return [Path(os.fsdecode(path)) for path in paths if path]
+
+
+def discover(
+    inputs: Sequence[Path],
+    *,
+    recursive: bool = True,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    limit: int | None = None,
+    skip: Path | None = None,
+) -> list[Photo]:
+    """Every photo in the inputs, each once, in a stable order: a folder's files by name, then its folders.
+
+    include, exclude: globs on the path below the folder. One without a slash matches the name of the photo or
+    of any folder above it; one with a slash is matched from the given folder down, `**` standing for any
+    folders; one that matches a folder matches all below it. Case counts. Files in `inputs` are always taken.
+    skip: the output folder, passed over wherever it is met, but for an input that is it alone or lies in it.
+    What cannot be listed or is not there becomes a Photo with a `problem`, so that it is one failed line.
+    """
+    taken: set[str] = set()
+    photos: list[Photo] = []
+    real_skip = os.path.realpath(skip) if skip is not None else None
+    for path in inputs:
+        if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises where the way is forbidden
+            real = os.path.realpath(path)
+            if real == real_skip and len(inputs) > 1:  # `lptn retouch * -o out`, run again
+                continue
+            passed_over = None if _inside(real, real_skip) else real_skip
+            found = _walk(path, recursive, include, exclude, passed_over)
+        else:
+            found = iter([_named(path)])
+        for location, photo in found:
+            if limit is not None and len(photos) >= limit:
+                return photos
+            if location not in taken:
+                taken.add(location)
+                photos.append(photo)
+    return photos
+
+
+def _named(path: Path) -> tuple[str, Photo]:
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name, from a list of files
+        return str(path.absolute()), Photo(path, PurePath(path.name), 0, 0, _why(error, "no such file"))
+    return os.path.realpath(path), Photo(path, PurePath(path.name), status.st_size, status.st_mtime_ns)
+
+
+def _walk(
+    top: Path, recursive: bool, include: Sequence[str], exclude: Sequence[str], skip: str | None
+) -> Iterator[tuple[str, Photo]]:
+    """(real location, photo) of all below `top`. A stack, as a tree may be deeper than Python recurses."""
+    visited: set[tuple[int, int]] = set()
+    stack = [(top, PurePath(), os.path.realpath(top))]
+    while stack:
+        folder, relative, real = stack.pop()
+        try:
+            entries = _listed(folder, visited)
+        except OSError as error:
+            name = PurePath(folder.name) if folder == top else relative
+            yield real, Photo(folder, name, 0, 0, f"the folder cannot be listed: {_why(error, 'gone')}")
+            continue
+        folders = []
+        for entry in entries:
+            below = relative / entry.name
+            if any(_matches(below, glob) for glob in exclude):
+                continue
+            location = os.path.join(real, entry.name)  # noqa: PTH118  a str, for speed
+            if entry.is_symlink():
+                location = os.path.realpath(location)
+            if _is_folder(entry):
+                if recursive and not _inside(location, skip):
+                    folders.append((folder / entry.name, below, location))
+            elif below.suffix.lower() in SUFFIXES and _included(below, include):
+                yield location, _entry_photo(folder / entry.name, below, entry)
+        stack.extend(reversed(folders))
+
+
+def _listed(folder: Path, visited: set[tuple[int, int]]) -> list[os.DirEntry[str]]:
+    """What is in the folder by name, hidden names left out; nothing on a second visit, which ends loops."""
+    status = folder.stat()
+    if (status.st_dev, status.st_ino) in visited:
+        return []
+    visited.add((status.st_dev, status.st_ino))
+    with os.scandir(folder) as entries:
+        return sorted((entry for entry in entries if entry.name[0] != "."), key=lambda entry: entry.name)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a symlink that goes round in circles: judged by its suffix, fails when read
+        return False
+
+
+def _entry_photo(path: Path, relative: PurePath, entry: os.DirEntry[str]) -> Photo:
+    try:
+        status = entry.stat()
+    except OSError as error:
+        return Photo(path, relative, 0, 0, _why(error, "it is a link to a file that is not there"))
+    return Photo(path, relative, status.st_size, status.st_mtime_ns)
+
+
+def _inside(real: str, folder: str | None) -> bool:
+    return folder is not None and (real == folder or real.startswith(folder.rstrip("/") + "/"))
+
+
+def _included(path: PurePath, include: Sequence[str]) -> bool:
+    return not include or any(_matches(path, glob) for glob in include)
+
+
+def _matches(path: PurePath, glob: str) -> bool:
+    """Whether the glob matches the path or a folder above it."""
+    parts = path.parts
+    if "/" not in glob.rstrip("/"):
+        return any(fnmatchcase(part, glob.rstrip("/")) for part in parts)
+    globs = tuple(part for part in glob.split("/") if part not in ("", "."))
+    return any(_parts_match(parts[:end], globs) for end in range(1, len(parts) + 1))
+
+
+def _parts_match(parts: tuple[str, ...], globs: tuple[str, ...]) -> bool:
+    if not globs:
+        return not parts
+    if globs[0] == "**":
+        return _parts_match(parts, globs[1:]) or (bool(parts) and _parts_match(parts[1:], globs))
+    return bool(parts) and fnmatchcase(parts[0], globs[0]) and _parts_match(parts[1:], globs[1:])
+
+
+def _why(error: OSError | ValueError, missing: str) -> str:
+    code = error.errno if isinstance(error, OSError) else errno.ENOENT
+    if code in (errno.ENOENT, errno.ENOTDIR):
+        return missing
+    if code in (errno.EACCES, errno.EPERM):
+        return "permission denied; give yourself the right to read it"
+    if code == errno.ELOOP:
+        return "its symbolic links go round in circles"
+    return f"it cannot be read ({os.strerror(code or errno.EIO).lower()})"
+
+
+def read(photo: Photo) -> bytes:
+    """The photo's bytes, the same file that was discovered.
+
+    Raises ReadError, a phrase without the file's name: not a regular file, not readable, gone, changed since.
+    """
+    if photo.problem:
+        raise ReadError(photo.problem)
+    if photo.data is not None:
+        return photo.data
+    try:
+        _require_file(photo.path.stat())  # never opens a device: that alone may act on it
+        # O_NONBLOCK: a FIFO that took the file's place since must not hang the run
+        with os.fdopen(os.open(photo.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", 0) as file:
+            before = os.fstat(file.fileno())
+            _require_file(before)
+            data = file.read()
+            after = os.fstat(file.fileno())
+    except OSError as error:
+        raise ReadError(_why(error, "no longer there")) from error
+    discovered = (photo.size, photo.mtime_ns)
+    if not discovered == (before.st_size, before.st_mtime_ns) == (len(data), after.st_mtime_ns):
+        raise ReadError("changed while the run was going; run again")
+    return data
+
+
+def _require_file(status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise ReadError("is a folder, not a file")
+    if not stat.S_ISREG(status.st_mode):
+        raise ReadError("is not a regular file")
+
+
+def output_folder(output: Path | None, preset: str) -> Path:
+    return output if output is not None else Path("lptn-out", preset)
+
+
+def names_file(output: Path | None, single_file: bool) -> bool:
+    """Whether `-o` is the output file itself: one input, a file, and a photo's suffix that is no folder."""
+    return single_file and output is not None and _looks_like_file(output)
+
+
+def _looks_like_file(output: Path) -> bool:
+    return output.suffix.lower() in SUFFIXES and not os.path.isdir(output)  # noqa: PTH112
+
+
+def plan(
+    photos: Sequence[Photo],
+    *,
+    output: Path | None,
+    template: str = TEMPLATE,
+    format: Format | None = None,
+    preset: str,
+    single_file: bool,
+) -> list[Job]:
+    """One job for each photo, in order; no two write the same file and none writes an input.
+
+    output: `-o`, or None for lptn-out/<preset>. single_file: the only input is a file, so `-o` may be one.
+    template: `--name`, with FIELDS and their format specs; {ext} keeps the input's own spelling unless a
+    format is asked. It must end in {ext} or in a photo's suffix, which then gives the format.
+    Jobs of photos with a `problem` get their plain name and take part in no check: they are never written.
+    Raises UsageError: bad template, a name outside the output folder, formats that disagree, a collision.
+    """
+    if output is not None and names_file(output, single_file):
+        if template != TEMPLATE:
+            raise UsageError(f"{shown(output)} and --name both name the output; give one of them")
+        chosen: Format | None = _agreed(format, output.suffix, f"-o {shown(output)}")
+        jobs = [Job(number, photo, output, chosen) for number, photo in enumerate(photos, 1)]
+    else:
+        if output is not None and _looks_like_file(output):
+            raise UsageError(
+                f"{shown(output)} is the name of one photo, but the input is not one file; give -o a folder"
+            )
+        folder = output_folder(output, preset)
+        chosen = _check_template(template, format)
+        own = functools.partial(_name, template, preset, EXTENSIONS[format] if format else None)
+        jobs = [
+            Job(number, photo, folder / (photo.relative if photo.problem else own(photo, number)), chosen)
+            for number, photo in enumerate(photos, 1)
+        ]
+    sound = [job for job in jobs if not job.photo.problem]
+    _refuse_twins(sound)
+    _refuse_inputs(sound)
+    return jobs
+
+
+def _agreed(format: Format | None, suffix: str, where: str) -> Format:
+    """The format that a literal suffix asks for, once it is known not to contradict `--format`."""
+    named = SUFFIXES.get(suffix.lower())
+    if named is None:
+        raise UsageError(f"{where}: {shown(suffix)} is no format lptn writes; use {' '.join(SUFFIXES)}")
+    if format is not None and format != named:
+        raise UsageError(f"{where} asks for {named}, but --format for {format}; leave one of them out")
+    return named
+
+
+def _check_template(template: str, format: Format | None) -> Format | None:
+    """The format all jobs get."""
+    where = f"--name {shown(template)}"
+    known = "the fields are " + " ".join(f"{{{name}}}" for name in FIELDS)
+    last, tail = "", ""
+    try:
+        chunks = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise UsageError(f"{where}: its braces do not match; {known}") from error
+    for literal, name, spec, conversion in chunks:
+        tail += literal
+        if name is None:
+            continue
+        if name not in FIELDS or conversion or "{" in (spec or ""):
+            raise UsageError(f"{where}: {{{shown(name)}}} cannot be filled in; {known}")
+        if name == "ext" and tail.endswith("."):
+            raise UsageError(f"{where}: {{ext}} has its own dot; write {{stem}}{{ext}}")
+        last, tail = name, ""
+    if last == "ext" and not tail:
+        return format
+    dot = tail.rfind(".")
+    if dot < 0 or "/" in tail[dot:]:
+        raise UsageError(f"{where} must end in {{ext}} or in a suffix such as .jpg; {known}")
+    return _agreed(format, tail[dot:], where)
+
+
+def _name(template: str, preset: str, extension: str | None, photo: Photo, number: int) -> PurePath:
+    """The output below the output folder."""
+    path = photo.relative
+    folder = "" if path.parent == PurePath() else path.parent.as_posix()
+    extension = path.suffix if extension is None else extension
+    where = f"--name {shown(template)}"
+    try:
+        text = template.format(dir=folder, stem=path.stem, ext=extension, preset=preset, n=number)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"{where}: a field cannot be formatted so ({error}); try {{n:04d}}") from error
+    if not folder and template.startswith("{dir"):
+        text = text.lstrip("/")  # at the top {dir} is empty and its slash goes with it
+    name = PurePosixPath(text)
+    if name.is_absolute() or ".." in name.parts:
+        raise UsageError(f"{where}: {shown(text)} lies outside the output folder; use a name below it")
+    if "\0" in text or text.endswith("/") or not name.name:
+        raise UsageError(f"{where}: {shown(text)} is no file name; end it in {{stem}}{{ext}}")
+    return PurePath(name)
+
+
+def _refuse_twins(jobs: Sequence[Job]) -> None:
+    """No two jobs write one file, and none needs a folder where another writes a file."""
+    remedy = "tell them apart with --name, for example '{dir}/{stem}-{n}{ext}'"
+    writers: dict[str, Job] = {}
+    for job in jobs:
+        other = writers.setdefault(os.path.normcase(job.output), job)
+        if other is not job:
+            pair = f"{shown(other.photo.path)} and {shown(job.photo.path)}"
+            raise UsageError(f"{pair} would both be written to {shown(job.output)}; {remedy}")
+    checked: set[Path] = set()
+    for job in jobs:
+        for parent in job.output.parents:
+            if parent in checked:
+                break
+            checked.add(parent)
+            if (writer := writers.get(os.path.normcase(parent))) is not None:
+                raise UsageError(
+                    f"{shown(writer.photo.path)} would be written to {shown(parent)}, which must be a folder "
+                    f"for {shown(job.photo.path)}; {remedy}"
+                )
+
+
+def _refuse_inputs(jobs: Sequence[Job]) -> None:
+    """No output is an input, by its place or, where it exists, by its identity (links, folded case)."""
+    real = functools.cache(os.path.realpath)
+    inputs: dict[str, Photo] = {}
+    for job in jobs:
+        path = job.photo.path
+        inputs[os.path.join(real(path.parent), path.name)] = job.photo  # noqa: PTH118
+        if os.path.islink(path):  # noqa: PTH114
+            inputs[os.path.realpath(path)] = job.photo
+    existing: dict[tuple[int, int], Job] = {}
+    for job in jobs:
+        place = os.path.join(real(job.output.parent), job.output.name)  # noqa: PTH118
+        if place in inputs:
+            raise _overwrites(job, inputs[place])
+        if (identity := _identity(job.output)) is not None:
+            existing[identity] = job
+    for job in jobs if existing else ():
+        identity = _identity(job.photo.path)
+        if identity in existing:
+            raise _overwrites(existing[identity], job.photo)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _overwrites(job: Job, photo: Photo) -> UsageError:
+    return UsageError(
+        f"{shown(job.photo.path)} would be written to {shown(job.output)}, which is the input "
+        f"{shown(photo.path)}; choose another folder with -o"
+    )
