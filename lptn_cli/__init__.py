@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .translate import Retoucher as Retoucher
+    from lptn_cli.translate import Retoucher as Retoucher
 
 __all__ = ["Retoucher", "__version__"]
 __version__ = "0.1.0"
@@ -20,7 +20,7 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> object:
     if name == "Retoucher":
-        from .translate import Retoucher
+        from lptn_cli.translate import Retoucher
 
         return Retoucher
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

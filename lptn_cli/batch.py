@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import __version__, photos
-from .atomic import sweep
-from .errors import NoPhotosError, UsageError
-from .manifest import Manifest
-from .photos import Job, Photo, shown
-from .report import Outcome, Report
-from .signals import drain_on_signals
+from lptn_cli import __version__, photos
+from lptn_cli.atomic import sweep
+from lptn_cli.errors import NoPhotosError, UsageError
+from lptn_cli.manifest import Manifest
+from lptn_cli.photos import Job, Photo, shown
+from lptn_cli.report import Outcome, Report
+from lptn_cli.signals import drain_on_signals
 
 if TYPE_CHECKING:
-    from .codecs.formats import Format
-    from .settings import Settings
+    from lptn_cli.codecs.formats import Format
+    from lptn_cli.settings import Settings
 
 MAX_WORKERS = 16
 
@@ -162,8 +162,8 @@ def _retouch(
     workers: int | None,
     max_errors: int | None,
 ) -> None:
-    from .pipeline import Devices, retouch_all
-    from .translate import Retoucher
+    from lptn_cli.pipeline import Devices, retouch_all
+    from lptn_cli.translate import Retoucher
 
     looks = [Retoucher(settings.preset, name) for name in device.split(",")]
     threads = workers or min((os.cpu_count() or 1) + len(looks), MAX_WORKERS)

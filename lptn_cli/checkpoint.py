@@ -15,11 +15,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from . import preset as presets
-from .atomic import write_atomic
-from .errors import OutputError, PresetError, UsageError, WriteError
-from .network import LPTN
-from .preset import Preset
+from lptn_cli import preset as presets
+from lptn_cli.atomic import write_atomic
+from lptn_cli.errors import OutputError, PresetError, UsageError, WriteError
+from lptn_cli.network import LPTN
+from lptn_cli.preset import Preset
 
 WRAPPERS = ("params_ema", "params", "state_dict")  # what BasicSR and Lightning put round the weights
 

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from . import __version__
-from .errors import LptnError, UsageError
-from .signals import SIGNALS
+from lptn_cli import __version__
+from lptn_cli.errors import LptnError, UsageError
+from lptn_cli.signals import SIGNALS
 
 if TYPE_CHECKING:
-    from .codecs.formats import Format
-    from .report import Listing
+    from lptn_cli.codecs.formats import Format
+    from lptn_cli.report import Listing
 
 app = typer.Typer(
     name="lptn",
@@ -62,7 +62,7 @@ class MetadataChoice(StrEnum):
 
 
 def _preset_names(incomplete: str) -> list[str]:
-    from . import preset
+    from lptn_cli import preset
 
     return [name for name in preset.available() if name.startswith(incomplete)]
 
@@ -120,9 +120,9 @@ def retouch(
     max_errors: Annotated[int | None, typer.Option(min=1, rich_help_panel=TELL, help="Stop after N failures.")] = None,
 ) -> None:  # fmt: skip
     """Give photos a preset's look: lptn retouch photos/ -o out/ -p day-to-night"""
-    from . import batch, report
-    from . import preset as presets
-    from .settings import Settings, check_depth
+    from lptn_cli import batch, report
+    from lptn_cli import preset as presets
+    from lptn_cli.settings import Settings, check_depth
 
     chosen = presets.find(preset)
     settings = Settings(
@@ -186,7 +186,7 @@ def show_presets(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """List the presets, or show one: what it does, how it was made, how good it is."""
-    from . import preset as presets
+    from lptn_cli import preset as presets
 
     if name is None:
         found = [presets.read(path) for path in presets.available().values()]
@@ -216,8 +216,8 @@ def import_checkpoint(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a preset of that name.")] = False,
 ) -> None:  # fmt: skip
     """Make a preset of an LPTN checkpoint: the authors', or one trained with their code."""
-    from . import checkpoint as checkpoints
-    from . import preset as presets
+    from lptn_cli import checkpoint as checkpoints
+    from lptn_cli import preset as presets
 
     made = checkpoints.import_checkpoint(
         checkpoint, name, to or presets.user_folder(), native_scale=native_scale, overwrite=overwrite
@@ -228,7 +228,7 @@ def import_checkpoint(
 @app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False) -> None:
     """Versions, devices, codecs and paths, for a bug report."""
-    from .doctor import examine
+    from lptn_cli.doctor import examine
 
     facts = examine()
     if as_json:
@@ -253,10 +253,10 @@ def train(
     json_lines: Annotated[bool, typer.Option("--json", help="JSON Lines on stdout, one a step.")] = False,
 ) -> None:  # fmt: skip
     """Make a preset from photos: lptn train my-look --pairs my-edits/"""
-    from . import preset as presets
-    from .report import TrainingReport
-    from .signals import drain_on_signals
-    from .training.run import train_on_pairs
+    from lptn_cli import preset as presets
+    from lptn_cli.report import TrainingReport
+    from lptn_cli.signals import drain_on_signals
+    from lptn_cli.training.run import train_on_pairs
 
     with (
         TrainingReport(minutes, as_json=json_lines) as telling,

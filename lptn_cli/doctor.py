@@ -7,9 +7,9 @@ import os
 import platform
 import sys
 
-from . import __version__
-from . import preset as presets
-from .codecs.formats import EXTENSIONS
+from lptn_cli import __version__
+from lptn_cli import preset as presets
+from lptn_cli.codecs.formats import EXTENSIONS
 
 PACKAGES = (
     "torch", "numpy", "opencv-python-headless", "simplejpeg", "tifffile", "imagecodecs", "pillow",

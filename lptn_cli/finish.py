@@ -1,6 +1,6 @@
 """The two passes over the full-resolution photo: shrink it to the native scale, and carry the look back.
 
-With x the photo, s(.) the area-average shrink and u(.) the smooth enlargement back, the network turns s(x) into y.
+With x the photo, s(.) the area-average shrink and u(.) the smooth enlargement back, the network makes s(x) y.
 `fit_affine` finds a, b with y ~ a * s(x) + b around every pixel of the small image, and `finish` computes
     result = u(a) * x + u(b)
 which, for a gain that is constant nearby, is the Laplacian reconstruction with one mask for all finer levels.
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .codecs.image import Pixels
+from lptn_cli.codecs.image import Pixels
 
 FloatImage = NDArray[np.float32]
 
@@ -57,9 +57,8 @@ def finish(pixels: Pixels, a: FloatImage, b: FloatImage) -> Pixels:
     """
     height, width = pixels.shape[:2]
     scale = float(np.iinfo(pixels.dtype).max)
-    wide_a = cv2.resize(a, (width, a.shape[0]), interpolation=cv2.INTER_LINEAR)
-    wide_b = cv2.resize(b * np.float32(scale), (width, b.shape[0]), interpolation=cv2.INTER_LINEAR)
-    result = np.empty_like(pixels)
+    wide_a, wide_b = _enlarge_columns(a, width), _enlarge_columns(b * np.float32(scale), width)
+    result: Pixels = np.empty_like(pixels)
     depth = cv2.CV_8U if pixels.dtype == np.uint8 else cv2.CV_16U
     for strip, near, weights in _row_strips(height, a.shape[0]):
         gain, offset = _enlarge_rows(wide_a[near], weights), _enlarge_rows(wide_b[near], weights)
@@ -70,6 +69,10 @@ def finish(pixels: Pixels, a: FloatImage, b: FloatImage) -> Pixels:
 
 def _box(image: FloatImage) -> FloatImage:
     return cv2.blur(image, (3, 3), borderType=cv2.BORDER_REFLECT)  # type: ignore[return-value]
+
+
+def _enlarge_columns(image: FloatImage, width: int) -> FloatImage:
+    return cv2.resize(image, (width, image.shape[0]), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
 def _enlarge_rows(rows: FloatImage, weights: FloatImage) -> FloatImage:

@@ -207,7 +207,7 @@ def _entries(lines: Iterable[bytes]) -> tuple[dict[str, _Entry], int]:
 def _hold(path: Path) -> int:
     """A descriptor to append by, with the shared lock, after a newline. Raises OSError."""
     while True:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         descriptor = os.open(path, flags, 0o666)
         try:
             status = os.fstat(descriptor)

@@ -1,8 +1,8 @@
 """LPTN, the Laplacian Pyramid Translation Network (Liang, Zeng, Zhang, CVPR 2021, arXiv 2105.09188).
 
 Two published forms, told apart by the number of channels of the mask:
-    released    3 channels; level i gives block_i(high * mask + high)   (the authors' repository and checkpoint)
-    paper       1 channel;  mask = block_i(enlarge(mask)), level i gives high * mask   (a flat area stays flat)
+    released    3 channels; level i gives block_i(high * mask + high)   (the authors' code and checkpoint)
+    paper       1 channel;  mask = block_i(enlarge(mask)), level i gives high * mask  (a flat area stays flat)
 
 The weights say the form and every size. What they do not say (how borders are padded, whether the translation
 network normalises over the image, what bounds its output) is `Variant`; a preset's TOML states it.
@@ -19,18 +19,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .errors import PresetError
-from .pyramid import decompose, reconstruct
+from lptn_cli.errors import PresetError
+from lptn_cli.pyramid import decompose, reconstruct
 
 # The authors' training code kept the last mask block as an attribute too, so their checkpoints hold it twice.
 ALIAS_KEYS = tuple(f"trans_high.trans_mask_block.{n}.{p}" for n in (0, 2) for p in ("weight", "bias"))
+
+
+Form = Literal["paper", "released"]
+Padding = Literal["zeros", "reflect"]
 
 
 @dataclass(frozen=True)
 class Variant:
     """What the weights cannot say. The defaults are the published network."""
 
-    padding: Literal["zeros", "reflect"] = "zeros"
+    padding: Padding = "zeros"
     normalization: Literal["instance", "none"] = "instance"
     output: Literal["tanh", "linear"] = "tanh"
 
@@ -39,7 +43,7 @@ PUBLISHED = Variant()
 
 
 class ResidualBlock(nn.Module):
-    def __init__(self, channels: int, padding: str) -> None:
+    def __init__(self, channels: int, padding: Padding) -> None:
         super().__init__()
         self.block = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding),
@@ -76,7 +80,7 @@ class TransLow(nn.Module):
 
 
 class TransHigh(nn.Module):
-    """Predicts the mask at the coarsest high-frequency level and carries it to the finer ones (section 3.3)."""
+    """Predicts the mask at the coarsest high-frequency level; carries it to the finer ones (section 3.3)."""
 
     def __init__(self, nrb_high: int, num_high: int, mask_channels: int, variant: Variant) -> None:
         super().__init__()
@@ -106,7 +110,7 @@ class LPTN(nn.Module):
         nrb_low: int = 5,
         nrb_high: int = 3,
         num_high: int = 3,
-        form: Literal["paper", "released"] = "paper",
+        form: Form = "paper",
         variant: Variant = PUBLISHED,
     ) -> None:
         super().__init__()
@@ -126,7 +130,7 @@ class LPTN(nn.Module):
         Raises PresetError when the weights are not those of an LPTN of either form.
         """
         state = {key: value for key, value in state.items() if key not in ALIAS_KEYS}
-        network = cls(**_sizes(state), variant=variant)
+        network = cls(*_sizes(state), variant=variant)
         expected = network.state_dict()
         for key in sorted(expected.keys() | state.keys()):
             if key not in state:
@@ -184,8 +188,8 @@ def _repeat(image: Tensor, factor: int, size: torch.Size) -> Tensor:
     return F.interpolate(image, scale_factor=float(factor), mode="nearest")[:, :, : size[0], : size[1]]
 
 
-def _sizes(state: Mapping[str, Tensor]) -> dict[str, int | Literal["paper", "released"]]:
-    """Numbers of residual blocks and levels, and the form, from the names and shapes of the weights."""
+def _sizes(state: Mapping[str, Tensor]) -> tuple[int, int, int, Form]:
+    """nrb_low, nrb_high, num_high and the form, from the names and shapes of the weights."""
 
     def count(pattern: str) -> int:
         return len({m.group(1) for key in state if (m := re.match(pattern, key))})
@@ -193,12 +197,12 @@ def _sizes(state: Mapping[str, Tensor]) -> dict[str, int | Literal["paper", "rel
     first_block = state.get("trans_high.trans_mask_block_0.0.weight")
     if first_block is None or first_block.ndim != 4 or first_block.shape[1] not in (1, 3):
         raise PresetError("not the weights of an LPTN: there is no mask block of one or three channels")
-    return {
-        "nrb_low": count(r"trans_low\.model\.(\d+)\.block\."),
-        "nrb_high": count(r"trans_high\.model\.(\d+)\.block\."),
-        "num_high": count(r"trans_high\.trans_mask_block_(\d+)\."),
-        "form": "paper" if first_block.shape[1] == 1 else "released",
-    }
+    return (
+        count(r"trans_low\.model\.(\d+)\.block\."),
+        count(r"trans_high\.model\.(\d+)\.block\."),
+        count(r"trans_high\.trans_mask_block_(\d+)\."),
+        "paper" if first_block.shape[1] == 1 else "released",
+    )
 
 
 def channels_last(network: LPTN) -> LPTN:

@@ -67,7 +67,7 @@ def from_stdin(data: bytes) -> Photo:
 
 
 def listed(source: str, *, null: bool) -> list[Path]:
-    """The paths of a `--files-from` list, one a line or each ended by NUL; `-` is stdin. Raises UsageError."""
+    """The paths of a `--files-from` list, one a line or each ended by NUL; `-`: stdin. Raises UsageError."""
     if source == "-" and sys.stdin.isatty():
         raise UsageError("--files-from - reads from stdin, which is a terminal; pipe a list in: find ... |")
     try:
@@ -383,17 +383,12 @@ def _refuse_twins(jobs: Sequence[Job]) -> None:
 def _refuse_inputs(jobs: Sequence[Job]) -> None:
     """No output is an input, by its place or, where it exists, by its identity (links, folded case)."""
     real = functools.cache(os.path.realpath)
-    inputs: dict[str, Photo] = {}
-    for job in jobs:
-        path = job.photo.path
-        inputs[os.path.join(real(path.parent), path.name)] = job.photo  # noqa: PTH118
-        if os.path.islink(path):  # noqa: PTH114
-            inputs[os.path.realpath(path)] = job.photo
+    inputs = {(real(job.photo.path.parent), job.photo.path.name): job.photo for job in jobs}
     existing: dict[tuple[int, int], Job] = {}
     for job in jobs:
-        place = os.path.join(real(job.output.parent), job.output.name)  # noqa: PTH118
-        if place in inputs:
-            raise _overwrites(job, inputs[place])
+        photo = inputs.get((real(job.output.parent), job.output.name))
+        if photo is not None:
+            raise _overwrites(job, photo)
         if (identity := _identity(job.output)) is not None:
             existing[identity] = job
     for job in jobs if existing else ():

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import codecs, photos
-from .atomic import keep_times, write_atomic
-from .codecs.image import EncodeOptions, Image, Pixels
-from .errors import NoMemoryError, PhotoError, WriteError
-from .manifest import Manifest
-from .photos import Job
-from .report import Outcome, Report
-from .settings import Settings
-from .signals import Stop
+from lptn_cli import codecs, photos
+from lptn_cli.atomic import keep_times, write_atomic
+from lptn_cli.codecs.image import EncodeOptions, Image, Pixels
+from lptn_cli.errors import NoMemoryError, PhotoError, WriteError
+from lptn_cli.manifest import Manifest
+from lptn_cli.photos import Job
+from lptn_cli.report import Outcome, Report
+from lptn_cli.settings import Settings
+from lptn_cli.signals import Stop
 
 if TYPE_CHECKING:
-    from .translate import Retoucher
+    from lptn_cli.translate import Retoucher
 
 OUT_OF_MEMORY = "not enough memory; use fewer --jobs or a smaller photo"
 GREY_TOLERANCE = 2 / 255  # a grey photo whose result is this close to grey stays grey
@@ -96,7 +96,7 @@ def is_grey(pixels: Pixels) -> bool:
 
 
 def encode_options(job: Job, image: Image, settings: Settings) -> EncodeOptions:
-    """How to write this photo: the format that was asked for, else that of the output's suffix, else its own."""
+    """How to write this photo: the format asked for, else that of the output's suffix, else its own."""
     suffix = codecs.SUFFIXES.get(job.output.suffix.lower())
     return EncodeOptions(
         format=job.format or suffix or image.format,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from .errors import PresetError, UsageError
+from lptn_cli.errors import PresetError, UsageError
 
 PADDINGS = Literal["zeros", "reflect"]
 NORMALIZATIONS = Literal["instance", "none"]
@@ -59,7 +59,7 @@ class Preset:
         }
 
     def read_weights(self) -> bytes:
-        """The bytes of the weights file. Raises PresetError when they are missing or not those of `sha256`."""
+        """The bytes of the weights file. Raises PresetError: missing, or not those of `sha256`."""
         try:
             data = self.weights.read_bytes()
         except OSError as error:
@@ -92,7 +92,7 @@ def user_folder(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def available() -> dict[str, Path]:
-    """Name -> TOML file of every preset that can be found, sorted by name; the user's hide the shipped ones."""
+    """Name -> TOML file of every preset there is, sorted by name; the user's hide the shipped ones."""
     found: dict[str, Path] = {}
     for folder in reversed(folders()):
         if folder.is_dir():

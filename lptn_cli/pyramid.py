@@ -1,7 +1,7 @@
 """The Laplacian pyramid of Burt & Adelson (1983) as LPTN uses it: closed form, invertible at any size.
 
 Convention (each line pinned by a test of the same name in tests/test_pyramid.py):
-    kernel              5-tap binomial (1, 4, 6, 4, 1) / 16, separable; border reflected without the edge (101)
+    kernel              5-tap binomial (1, 4, 6, 4, 1) / 16, separable; border reflected without the edge
     odd size            a level of n pixels shrinks to ceil(n / 2); enlarging crops to n
     order               `highs` finest first; `low` is what remains
     identity            reconstruct(*decompose(x, n)) == x to float rounding, at any size
@@ -40,7 +40,7 @@ def reconstruct(highs: list[Tensor], low: Tensor) -> Tensor:
 
 
 def shrink_by_two(image: Tensor) -> Tensor:
-    """Smooth with the binomial kernel and keep every second pixel: (N, C, H, W) -> (N, C, ceil(H/2), ceil(W/2))."""
+    """Smooth and keep every second pixel: (N, C, H, W) -> (N, C, ceil(H/2), ceil(W/2))."""
     return _smooth(image, stride=2)
 
 

@@ -1,4 +1,4 @@
-"""What a run tells: counters and exit code, lines on stderr, the progress bar, paths or JSON lines on stdout."""
+"""What a run tells: counters and exit code, lines and a bar on stderr, paths or JSON Lines on stdout."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from .photos import Job, shown
+from lptn_cli.photos import Job, shown
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
-    from .training.loop import Step
+    from lptn_cli.training.loop import Step
 
 Status = Literal["written", "up-to-date", "failed"]
 Listing = Literal["nothing", "print", "print0", "json"]
@@ -29,7 +29,7 @@ QUIET_INTERVAL = 10.0  # seconds between lines when stderr is no terminal
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one photo ended. `ms`: milliseconds spent per stage; `error`, `message` are there when it failed."""
+    """How one photo ended. ms: milliseconds spent per stage. error, message: there when it failed."""
 
     job: Job
     status: Status

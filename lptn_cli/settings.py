@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
-from .codecs.formats import SUFFIXES
-from .errors import UsageError
-from .photos import Job
-from .preset import Preset
+from lptn_cli.codecs.formats import SUFFIXES
+from lptn_cli.errors import UsageError
+from lptn_cli.photos import Job
+from lptn_cli.preset import Preset
 
 if TYPE_CHECKING:  # numpy, which a dry run must not wait for
-    from .codecs.image import MetadataPolicy, Subsampling
+    from lptn_cli.codecs.image import MetadataPolicy, Subsampling
 
 PIXELS_VERSION = 1  # raised whenever the same settings give other pixels, so that finished photos are redone
 WITHOUT_EFFECT = ("keep_times", "overwrite", "max_megapixels")  # on pixels and encoding

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks a run to finish what it has begun, the second ends the process at once."""
+"""Ctrl-C and SIGTERM: the first lets a run finish what it has begun, the second ends it at once."""
 
 from __future__ import annotations
 

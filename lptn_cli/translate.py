@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import preset as presets
-from .codecs.icc import from_srgb, to_srgb
-from .codecs.image import Pixels
-from .errors import DeviceError, TooSmallError
-from .finish import FloatImage, finish, fit_affine, shrink
-from .network import LPTN, Variant, channels_last
-from .preset import Preset
+from lptn_cli import preset as presets
+from lptn_cli.codecs.icc import from_srgb, to_srgb
+from lptn_cli.codecs.image import Pixels
+from lptn_cli.errors import DeviceError, TooSmallError
+from lptn_cli.finish import FloatImage, finish, fit_affine, shrink
+from lptn_cli.network import LPTN, Variant, channels_last
+from lptn_cli.preset import Preset
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601, as in JPEG
 LUMA_FLOOR = 0.02  # keeps the luma ratio finite in black
@@ -116,7 +116,7 @@ def find_device(name: str) -> torch.device:
 
 
 def load_network(preset: Preset) -> LPTN:
-    """The preset's network on the CPU. Raises PresetError for weights missing, damaged, of another network."""
+    """The preset's network on the CPU. Raises PresetError: weights missing, damaged, of another network."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 

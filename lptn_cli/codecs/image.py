@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Format = Literal["jpeg", "png", "tiff", "webp", "avif"]
+from .formats import Format as Format
+
 Subsampling = Literal["auto", "444", "422", "420"]
 MetadataPolicy = Literal["keep", "no-gps", "none"]
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
@@ -30,7 +31,9 @@ class Metadata:
     exif: the TIFF structure, without the `Exif\\0\\0` prefix. xmp: the packet. icc: the whole profile, put
     together from its segments. iptc: the Photoshop image resource block (APP13 body after
     `Photoshop 3.0\\0`). comments: JPEG COM bodies. segments: for a JPEG, every (marker, body) to be spliced
-    back verbatim and in order (APP1..APP15 but APP14, and COM; without MPF).
+    back verbatim and in order (APP1..APP15 but APP14, and COM; without MPF). chunks: for a PNG, every
+    (type, body) to be spliced back: text, density, time, and what says the colour besides the profile.
+    dpi: dots per inch across and down, from JFIF, pHYs or the TIFF tags; None where the file does not say.
     """
 
     exif: bytes | None = None
@@ -39,6 +42,8 @@ class Metadata:
     iptc: bytes | None = None
     comments: tuple[bytes, ...] = ()
     segments: tuple[tuple[int, bytes], ...] = ()
+    chunks: tuple[tuple[bytes, bytes], ...] = ()
+    dpi: tuple[float, float] | None = None
     orientation: int = 1  # EXIF convention, 1 to 8; pixels are never rotated
 
 
@@ -64,7 +69,7 @@ class Image:
 
 @dataclass(frozen=True)
 class EncodeOptions:
-    """How to write: quality 1..100 for lossy formats; depth "auto" keeps the picture's where the format can."""
+    """How to write: quality 1..100 for lossy formats; depth "auto" keeps the picture's if the format can."""
 
     format: Format
     quality: int = 95

@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..codecs import SUFFIXES, decode
-from ..codecs.icc import to_srgb
-from ..errors import PhotoError, UsageError
-from ..finish import shrink
-from ..translate import turn_upright
+from lptn_cli.codecs import SUFFIXES, decode
+from lptn_cli.codecs.icc import to_srgb
+from lptn_cli.errors import PhotoError, UsageError
+from lptn_cli.finish import shrink
+from lptn_cli.translate import turn_upright
 
 HELD_BACK = 0.05  # share of the photos that training never sees
 MAX_PIXELS = 250_000_000
@@ -68,7 +68,7 @@ def load_pairs(folder: Path, identity: Sequence[Path], short_side: int) -> PairD
     kept = [Pair(s, p, p) for f in identity for s, p in _load(f, short_side, skipped)]
     if len(pairs) < 8:
         raise UsageError(
-            f"{folder} holds {len(pairs)} usable pairs; training needs at least 8, as input/NAME and target/NAME"
+            f"{folder} holds {len(pairs)} usable pairs; training needs 8 or more, as input/NAME and target/NAME"
         )
     train, held = _split(pairs)
     train_identity, held_identity = _split(kept)

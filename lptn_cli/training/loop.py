@@ -1,4 +1,4 @@
-"""The training loop: steps, moving average, measurement on held-back photos, checkpoints that can be resumed."""
+"""The training loop: steps, moving average, measurement on held-back photos, checkpoints to resume from."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..atomic import write_atomic
-from ..errors import StartError
-from ..network import LPTN, channels_last
-from ..signals import Stop
-from .data import Pair, PairData, random_batch, tensor
+from lptn_cli.atomic import write_atomic
+from lptn_cli.errors import StartError
+from lptn_cli.network import LPTN, channels_last
+from lptn_cli.signals import Stop
+from lptn_cli.training.data import Pair, PairData, random_batch, tensor
 
 BATCH = 8
 LEARNING_RATE = 1e-3
@@ -72,7 +72,7 @@ class Trainer:
         stop: Stop,
         on_checkpoint: Callable[[Trainer], None],
     ) -> None:
-        """Train until `minutes` in all are used up or `stop` is asked; checkpoint on the way and at the end."""
+        """Train until `minutes` are used up or a stop is asked; checkpoints on the way and at the end."""
         started = time.monotonic() - self.seconds
         saved = time.monotonic()
         loss = math.inf
@@ -160,7 +160,7 @@ class Trainer:
 
 
 def near_identity(network: LPTN) -> LPTN:
-    """Scale the last layers so that the untrained network changes little: the first minutes are not wasted."""
+    """Scale the last layers so that the untrained network changes little: no minutes go into undoing it."""
     with torch.no_grad():
         state = network.state_dict()  # shares memory with the network
         _start_small(state, "trans_low.model.", bias=0.0)

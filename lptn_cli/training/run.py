@@ -8,14 +8,14 @@ from typing import Protocol
 
 import torch
 
-from ..checkpoint import write_preset
-from ..errors import UsageError
-from ..network import LPTN, Variant
-from ..preset import Preset, read
-from ..signals import Stop
-from ..translate import find_device
-from .data import load_pairs
-from .loop import Step, Trainer, near_identity
+from lptn_cli.checkpoint import write_preset
+from lptn_cli.errors import UsageError
+from lptn_cli.network import LPTN, Variant
+from lptn_cli.preset import Preset, read
+from lptn_cli.signals import Stop
+from lptn_cli.training.data import load_pairs
+from lptn_cli.training.loop import Step, Trainer, near_identity
+from lptn_cli.translate import find_device
 
 OWN = Variant(padding="reflect", normalization="none", output="linear")
 

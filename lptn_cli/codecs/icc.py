@@ -1,0 +1,69 @@
+"""ICC profiles to sRGB and back in floating point, beyond [0, 1] where sRGB is too small, through Little CMS.
+
+A profile that cannot serve both ways is treated as sRGB rather than failing the photo: broken ones, grey, CMYK
+and Lab ones (the pixels are RGB), and those without a way back. The photo keeps its profile either way.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+def is_srgb(icc: bytes | None) -> bool:
+    """Whether the profile shows colours as sRGB does, to a level of 255, or cannot be used; None is sRGB."""
+    return icc is None or _is_srgb(icc)
+
+
+def to_srgb(rgb: Floats, icc: bytes | None) -> Floats:
+    """(H, W, 3) float32 in [0, 1] of the profile to sRGB; colours outside its gamut leave [0, 1]."""
+    return rgb if icc is None or is_srgb(icc) else _transformed(rgb, icc, _srgb())
+
+
+def from_srgb(rgb: Floats, icc: bytes | None) -> Floats:
+    """The way back: (H, W, 3) float32 sRGB, in [0, 1] or beyond, to the profile's space.
+
+    For profiles of a matrix and curves it undoes `to_srgb` to 1e-4 above 0.01 of full scale; below, a gamma
+    curve's infinite slope turns float32 rounding into up to 1e-3.
+    """
+    return rgb if icc is None or is_srgb(icc) else _transformed(rgb, _srgb(), icc)
+
+
+@lru_cache(maxsize=1)
+def _srgb() -> bytes:
+    return bytes(imagecodecs.cms_profile("srgb"))
+
+
+@lru_cache(maxsize=32)
+def _is_srgb(icc: bytes) -> bool:
+    if icc[16:20] != b"RGB " or icc[36:40] != b"acsp":
+        return True
+    steps = np.linspace(0.0, 1.0, 6, dtype=np.float32)
+    colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(6, 36, 3)
+    try:
+        seen = _transformed(colours, icc, _srgb())
+        back = _transformed(seen, _srgb(), icc)
+    except (imagecodecs.CmsError, ValueError):
+        return True
+    if not np.isfinite(seen).all() or not np.isfinite(back).all() or np.abs(back - colours).mean() > 0.02:
+        return True
+    return bool(np.abs(seen - colours).max() < 1 / 255)
+
+
+def _transformed(rgb: Floats, source: bytes, target: bytes) -> Floats:
+    result: NDArray[Any] = imagecodecs.cms_transform(
+        np.ascontiguousarray(rgb, dtype=np.float32),
+        source,
+        target,
+        colorspace="rgb",
+        outcolorspace="rgb",
+        outdtype="float32",
+        intent=1,  # relative colorimetric: no compression of the gamut, so the way back is exact
+    )
+    return result.astype(np.float32, copy=False)

@@ -1,0 +1,132 @@
+"""JPEG through libjpeg-turbo (simplejpeg), metadata spliced past it segment by segment.
+
+Second pictures after the first (MPF, motion photos, gain maps) are dropped. An encoder's Adobe segment is not
+kept, for the new file is always YCbCr.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Literal
+
+import numpy as np
+import simplejpeg
+
+from lptn_cli.errors import EncodeError, UnsupportedError
+
+from .image import EncodeOptions, Header, Image, Metadata, Pixels
+from .jpeg_segments import Frame, Segment, all_built, broken, collected, walk
+
+_LARGEST = 65500  # of libjpeg
+# What is left of the chroma decides: never fewer samples in a direction than the source had, if there is one.
+_SUBSAMPLINGS: dict[tuple[int, int], Literal["444", "422", "420"]] = {
+    (1, 1): "444",
+    (2, 1): "422",
+    (2, 2): "420",
+    (4, 1): "422",
+    (4, 2): "420",
+}
+
+
+def read_header(data: bytes) -> Header:
+    """Raises DecodeError, or UnsupportedError for CMYK, 12-bit, lossless and arithmetic coding."""
+    frame, _ = walk(data)
+    _check(frame)
+    return Header("jpeg", frame.width, frame.height)
+
+
+def decode(data: bytes) -> Image:
+    """Pixels as stored; all metadata in `metadata.segments` and in its parts."""
+    frame, segments = walk(data)
+    _check(frame)
+    try:
+        pixels = simplejpeg.decode_jpeg(data, "RGB", fastdct=False, fastupsample=False, strict=True)
+    except ValueError as error:
+        raise broken(str(error).strip().lower()) from None
+    if pixels.shape[:2] != (frame.height, frame.width):
+        raise broken("two sizes")
+    grey = len(frame.factors) == 1
+    return Image(
+        pixels=pixels,
+        format="jpeg",
+        grey=grey,
+        subsampling=None if grey else _subsampling(frame),
+        metadata=collected(segments),
+    )
+
+
+def encode(image: Image, options: EncodeOptions) -> bytes:
+    """A baseline JPEG; alpha is laid on white. Raises EncodeError beyond 65500 pixels a side."""
+    height, width = image.pixels.shape[:2]
+    if max(height, width) > _LARGEST:
+        raise EncodeError(f"{width}x{height} is too large for JPEG, which ends at 65500; use --format tiff")
+    pixels = _on_white(image)
+    subsampling = options.subsampling
+    if subsampling == "auto":
+        subsampling = image.subsampling or "444"
+    try:
+        data = simplejpeg.encode_jpeg(
+            np.ascontiguousarray(pixels[:, :, :1]) if image.grey else pixels,
+            quality=options.quality,
+            colorspace="GRAY" if image.grey else "RGB",
+            colorsubsampling="Gray" if image.grey else subsampling,
+            fastdct=False,
+        )
+    except ValueError as error:
+        raise EncodeError(f"the JPEG encoder failed ({error}); try --format png") from None
+    return _spliced(data, image.metadata)
+
+
+def _check(frame: Frame) -> None:
+    if len(frame.factors) == 4:
+        raise UnsupportedError("it is a CMYK JPEG; convert it to sRGB first")
+    if len(frame.factors) not in (1, 3):
+        raise UnsupportedError(f"it is a JPEG of {len(frame.factors)} channels; convert it to sRGB first")
+    if frame.marker not in (0xC0, 0xC1, 0xC2):
+        kind = "arithmetic-coded" if frame.marker in (0xC9, 0xCA) else "lossless or hierarchical"
+        raise UnsupportedError(
+            f"it is a JPEG of a rare kind ({kind}); export it as baseline JPEG, PNG or TIFF first"
+        )
+    if frame.precision != 8:
+        raise UnsupportedError(
+            f"it is a {frame.precision}-bit JPEG; export it as 8-bit JPEG or 16-bit TIFF first"
+        )
+
+
+def _subsampling(frame: Frame) -> Literal["444", "422", "420"]:
+    (across, down), (chroma_across, chroma_down) = frame.factors[:2]
+    if not chroma_across or not chroma_down:
+        return "444"
+    return _SUBSAMPLINGS.get((across // chroma_across, down // chroma_down), "444")
+
+
+def _on_white(image: Image) -> Pixels:
+    if image.alpha is None:
+        return image.pixels
+    alpha = image.alpha[:, :, np.newaxis].astype(np.uint32)
+    mixed = image.pixels * alpha + 255 * (255 - alpha)
+    return ((mixed + 127) // 255).astype(np.uint8)
+
+
+def _spliced(data: bytes, metadata: Metadata) -> bytes:
+    """The encoder's file with its density set and the segments after its JFIF one, which must come first."""
+    start = 4 + int.from_bytes(data[4:6], "big")
+    jfif = bytearray(data[:start])
+    if metadata.dpi is not None:
+        jfif[13:18] = struct.pack(">BHH", *_density(metadata.dpi))
+    segments = metadata.segments or all_built(metadata)
+    return b"".join([jfif, *map(_written, segments), memoryview(data)[start:]])
+
+
+def _density(dpi: tuple[float, float]) -> tuple[int, int, int]:
+    """(unit, across, down): per inch, or per centimetre where only that is whole, as JFIF holds integers."""
+    for unit, scale in ((1, 1.0), (2, 2.54)):
+        across, down = (round(d / scale) for d in dpi)
+        if abs(across * scale - dpi[0]) + abs(down * scale - dpi[1]) < 1e-3:
+            return unit, min(across, 65535), min(down, 65535)
+    return 1, min(max(1, round(dpi[0])), 65535), min(max(1, round(dpi[1])), 65535)
+
+
+def _written(segment: Segment) -> bytes:
+    marker, body = segment
+    return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body

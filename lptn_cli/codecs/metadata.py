@@ -1,0 +1,67 @@
+"""What goes round the pixels, made fit for a changed picture: the policy, stale previews, the orientation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from . import exif, jpeg_segments, photoshop, xmp
+from .image import Metadata, MetadataPolicy
+
+_COLOUR_CHUNKS = frozenset({b"sRGB", b"gAMA", b"cHRM", b"cICP"})
+
+
+def prepared(metadata: Metadata, policy: MetadataPolicy, *, grey: bool) -> Metadata:
+    """The metadata to write.
+
+    "keep": everything byte for byte but for thumbnails, which show the photo as it was. "no-gps": also
+    without the position; a block in which it cannot be found for sure is dropped whole, and so are vendors'
+    JPEG segments. "none": only what the picture needs to look right: profile and orientation. A grey profile
+    is dropped from a picture that became colour.
+    """
+    icc = metadata.icc
+    if icc is not None and icc[16:20] == b"GRAY" and not grey:
+        icc = None
+    if policy == "none":
+        turned = exif.minimal(metadata.orientation) if metadata.orientation != 1 else None
+        colour = tuple(c for c in metadata.chunks if c[0] in _COLOUR_CHUNKS)
+        return Metadata(exif=turned, icc=icc, orientation=metadata.orientation, chunks=colour)
+    hide = policy == "no-gps"
+    after = replace(
+        metadata,
+        icc=icc,
+        exif=_exif(metadata, hide),
+        xmp=_xmp(metadata.xmp, hide),
+        iptc=_iptc(metadata.iptc, hide),
+        chunks=_chunks(metadata, hide),
+    )
+    if not metadata.segments:
+        return after
+    return replace(after, segments=jpeg_segments.synchronised(metadata.segments, after, known_only=hide))
+
+
+def _exif(metadata: Metadata, hide: bool) -> bytes | None:
+    block = metadata.exif
+    if block is not None and hide:
+        block = exif.without_gps(block)
+    if block is not None:
+        block = exif.without_thumbnail(block)
+    return exif.with_orientation(block, metadata.orientation)
+
+
+def _xmp(packet: bytes | None, hide: bool) -> bytes | None:
+    if packet is not None and hide:
+        packet = xmp.without_gps(packet)
+    return None if packet is None else xmp.without_thumbnails(packet)
+
+
+def _iptc(block: bytes | None, hide: bool) -> bytes | None:
+    if block is None:
+        return None
+    unwanted = photoshop.THUMBNAILS | photoshop.HIDDEN_METADATA if hide else photoshop.THUMBNAILS
+    cleaned = photoshop.without(block, unwanted)
+    return block if cleaned is None and not hide else cleaned or None
+
+
+def _chunks(metadata: Metadata, hide: bool) -> tuple[tuple[bytes, bytes], ...]:
+    """ImageMagick's raw profiles are text chunks that may hold anything."""
+    return tuple(c for c in metadata.chunks if not (hide and c[1].startswith(b"Raw profile type")))

@@ -1,0 +1,92 @@
+"""PNG through libpng (imagecodecs), which is strict where OpenCV loses grey+alpha; metadata chunk by chunk.
+
+Compression is OpenCV's choice (level 1, run lengths, Sub filter): a third of the time of libpng's default and no
+larger for photographs (measured at 3840x2160). IPTC travels in ImageMagick's `Raw profile type iptc` text, as
+exiftool writes it. Bits per sample below 8 and palettes become 8-bit grey or RGB, tRNS becomes alpha.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Any
+
+import imagecodecs
+from numpy.typing import NDArray
+
+from lptn_cli.errors import DecodeError, EncodeError, UnsupportedError
+
+from .image import EncodeOptions, Header, Image
+from .png_chunks import collected, written
+from .samples import joined, split
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PICTURE = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
+
+
+def _broken(what: str) -> DecodeError:
+    return DecodeError(
+        f"the PNG data is truncated or corrupt ({what}); re-export it or restore it from a backup"
+    )
+
+
+def read_header(data: bytes) -> Header:
+    """Raises DecodeError."""
+    if len(data) < 33 or data[12:16] != b"IHDR":
+        raise _broken("it ends in the header")
+    width, height = struct.unpack_from(">II", data, 16)
+    if not 0 < width < 1 << 31 or not 0 < height < 1 << 31:
+        raise _broken("a size that cannot be")
+    return Header("png", width, height)
+
+
+def decode(data: bytes) -> Image:
+    """Raises DecodeError, also for a wrong checksum in any chunk; UnsupportedError for an animation."""
+    header = read_header(data)
+    chunks = _walk(data)
+    if any(kind == b"acTL" for kind, _ in chunks):
+        raise UnsupportedError("it is an animated PNG; export one frame of it first")
+    picture = [_chunk(kind, body) for kind, body in chunks if kind in _PICTURE]
+    try:
+        samples: NDArray[Any] = imagecodecs.png_decode(b"".join([_SIGNATURE, *picture]))
+    except (imagecodecs.PngError, ValueError) as error:
+        raise _broken(str(error).lower()) from None
+    if samples.shape[:2] != (header.height, header.width):
+        raise _broken("two sizes")
+    pixels, alpha, grey = split(samples)
+    rest = [(kind, bytes(body)) for kind, body in chunks if kind not in _PICTURE]
+    return Image(pixels=pixels, format="png", alpha=alpha, grey=grey, metadata=collected(rest))
+
+
+def encode(image: Image, options: EncodeOptions) -> bytes:
+    """A PNG of the picture's depth; `options.quality` has no meaning here."""
+    try:
+        data = imagecodecs.png_encode(joined(image), level=1, strategy=3, filter=16)
+    except (imagecodecs.PngError, ValueError) as error:
+        raise EncodeError(f"the PNG encoder failed ({error}); try --format tiff") from None
+    chunks = [_chunk(kind, body) for kind, body in written(image.metadata)]
+    return b"".join([data[:33], *chunks, memoryview(data)[33:]])
+
+
+def _walk(data: bytes) -> list[tuple[bytes, memoryview]]:
+    """(type, body) of every chunk up to IEND; raises DecodeError for a wrong length, order or checksum."""
+    view = memoryview(data)
+    found: list[tuple[bytes, memoryview]] = []
+    at = 8
+    while not found or found[-1][0] != b"IEND":
+        if at + 12 > len(data):
+            raise _broken("it ends before its end mark")
+        length = struct.unpack_from(">I", data, at)[0]
+        stop = at + 8 + length
+        if stop + 4 > len(data):
+            raise _broken("it ends inside a chunk")
+        if zlib.crc32(view[at + 4 : stop]) != struct.unpack_from(">I", data, stop)[0]:
+            raise _broken("a checksum is wrong")
+        found.append((bytes(view[at + 4 : at + 8]), view[at + 8 : stop]))
+        at = stop + 4
+    return found
+
+
+def _chunk(kind: bytes, body: bytes | memoryview) -> bytes:
+    checksum = zlib.crc32(body, zlib.crc32(kind))
+    return b"".join([struct.pack(">I", len(body)), kind, body, struct.pack(">I", checksum)])

@@ -1,0 +1,115 @@
+"""Both published forms: the numbers of the authors' code, sizes from the weights, clear refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from lptn_cli.checkpoint import read_checkpoint
+from lptn_cli.errors import PresetError
+from lptn_cli.network import LPTN, Form, Variant
+from lptn_cli.pyramid import decompose
+from tests.seeded import seeded_image, seeded_network, seeded_state
+
+REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
+VECTORS = Path(__file__).parent / "vectors.npz"  # made by tests/make_vectors.py, checked against REFERENCE
+CASES = [(form, num_high) for form in ("paper", "released") for num_high in (3, 4, 5)]
+needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason="needs ../shared/reference")
+
+
+def reference_network(name: str) -> LPTN:
+    if name == "released_fivek_L3":
+        return LPTN.from_state_dict(read_checkpoint(REFERENCE / "net_g_FiveK_numhigh3.pth"))
+    return LPTN.from_state_dict(load_file(REFERENCE / f"{name}.safetensors"))
+
+
+@needs_reference
+@pytest.mark.parametrize("size", ["96x128", "101x75"])
+@pytest.mark.parametrize("name", [f"{form}_random_L{n}" for form, n in CASES] + ["released_fivek_L3"])
+def test_equals_the_authors_code(name: str, size: str) -> None:
+    vectors = np.load(REFERENCE / f"{name}.npz")
+    image = torch.from_numpy(vectors[f"input_{size}"]).permute(2, 0, 1)[None].float() / 255
+    with torch.inference_mode():
+        result = reference_network(name)(image)[0].permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(result, vectors[f"output_{size}"], atol=1e-5)
+
+
+@needs_reference
+def test_pyramid_equals_the_authors_code() -> None:
+    vectors = np.load(REFERENCE / "released_fivek_L3.npz")
+    image = torch.from_numpy(vectors["input_96x128"]).permute(2, 0, 1)[None].float() / 255
+    highs, low = decompose(image, 3)
+    for level, found in enumerate([*highs, low]):
+        wanted = vectors[f"pyramid_96x128_level{level}"]
+        np.testing.assert_allclose(found[0].permute(1, 2, 0).numpy(), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize(("form", "num_high"), CASES)
+def test_pinned_vectors(form: Form, num_high: int) -> None:
+    with torch.inference_mode():
+        result = seeded_network(form, num_high)(seeded_image(64, 96))
+    wanted = np.load(VECTORS)[f"{form}_{num_high}"]
+    np.testing.assert_allclose(result[0, :, ::7, ::5].numpy(), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["paper", "released"])
+def test_sizes_are_deduced_from_the_weights(form: Form) -> None:
+    network = LPTN.from_state_dict(seeded_state(form, nrb_low=4, nrb_high=2, num_high=4))
+    assert (network.form, network.num_high, network.min_side) == (form, 4, 32)
+    assert len([k for k in network.state_dict() if k.endswith("block.0.weight")]) == 4 + 2
+
+
+def test_paper_form_leaves_a_flat_area_flat() -> None:
+    variant = Variant(padding="reflect")
+    with torch.inference_mode():
+        result = seeded_network("paper", 3, variant)(torch.full((1, 3, 80, 96), 0.5))
+    assert float((result.amax((2, 3)) - result.amin((2, 3))).max()) < 1e-5
+
+
+def test_masks_at_the_coarsest_level_equal_masks_at_their_own() -> None:
+    """Carrying the mask up level by level, as published, gives what one pass at the coarsest level gives."""
+    network = seeded_network("paper", 4)
+    highs, _ = decompose(seeded_image(96, 64), 4)
+    start = torch.rand(1, 1, *highs[-1].shape[-2:], generator=torch.Generator().manual_seed(1))
+    mask, level_by_level = start, []
+    with torch.inference_mode():
+        for i, high in enumerate(reversed(highs)):
+            mask = torch.nn.functional.interpolate(mask, size=high.shape[-2:])
+            mask = network.trans_high.block(i)(mask)
+            level_by_level.append(mask)
+        for found, wanted in zip(network._paper_masks(highs, start), level_by_level[::-1], strict=True):
+            assert torch.allclose(found, wanted, atol=1e-6)
+
+
+def test_smallest_side_works_and_needs_no_more() -> None:
+    network = seeded_network("paper", 3, Variant(padding="reflect"))
+    with torch.inference_mode():
+        assert network(seeded_image(network.min_side, 50)).shape == (1, 3, 16, 50)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda s: s.pop("trans_low.model.0.bias"), "trans_low.model.0.bias is missing"),
+        (lambda s: s.update({"extra": torch.zeros(1)}), "extra is unknown"),
+        (lambda s: s.update({"trans_low.model.0.bias": torch.zeros(9)}), r"\(9,\), not \(16,\)"),
+        (lambda s: s.update({"trans_low.model.0.bias": torch.full((16,), torch.nan)}), "not numbers"),
+        (lambda s: s.clear(), "no mask block"),
+    ],
+)
+def test_other_weights_are_refused(change, said: str) -> None:  # type: ignore[no-untyped-def]
+    state = seeded_state("paper", 2, 1, 3)
+    change(state)
+    with pytest.raises(PresetError, match=said):
+        LPTN.from_state_dict(state)
+
+
+def test_aliases_of_published_checkpoints_are_dropped_by_name() -> None:
+    state = seeded_state("released", 2, 1, 3)
+    for part in ("0.weight", "0.bias", "2.weight", "2.bias"):
+        state[f"trans_high.trans_mask_block.{part}"] = state[f"trans_high.trans_mask_block_2.{part}"]
+    assert LPTN.from_state_dict(state).num_high == 3
