@@ -1,7 +1,7 @@
 """ICC profiles to sRGB and back in floating point, beyond [0, 1] where sRGB is too small, through Little CMS.
 
-A profile that cannot serve both ways is treated as sRGB rather than failing the photo: broken ones, grey, CMYK
-and Lab ones (the pixels are RGB), and those without a way back. The photo keeps its profile either way.
+A profile that cannot serve both ways is treated as sRGB rather than failing the photo: broken ones, grey,
+CMYK and Lab ones (the pixels are RGB), and those without a way back. The photo keeps its profile either way.
 """
 
 from __future__ import annotations

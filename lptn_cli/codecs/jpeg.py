@@ -42,7 +42,7 @@ def decode(data: bytes) -> Image:
     try:
         pixels = simplejpeg.decode_jpeg(data, "RGB", fastdct=False, fastupsample=False, strict=True)
     except ValueError as error:
-        raise broken(str(error).strip().lower()) from None
+        raise broken(error) from None
     if pixels.shape[:2] != (frame.height, frame.width):
         raise broken("two sizes")
     grey = len(frame.factors) == 1

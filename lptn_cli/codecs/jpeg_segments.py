@@ -5,12 +5,16 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
-from lptn_cli.errors import DecodeError, EncodeError
+from lptn_cli.errors import EncodeError
 
 from . import exif, xmp
+from .damage import damaged
 from .image import Metadata
+
+broken = partial(damaged, "JPEG")
 
 Segment = tuple[int, bytes]
 Kind = Literal["exif", "xmp", "extended", "icc", "iptc", "comment", "other"]
@@ -32,12 +36,6 @@ class Frame:
     width: int
     height: int
     factors: tuple[tuple[int, int], ...]
-
-
-def broken(what: str) -> DecodeError:
-    return DecodeError(
-        f"the JPEG data is truncated or corrupt ({what}); re-export it or restore it from a backup"
-    )
 
 
 def walk(data: bytes) -> tuple[Frame, list[Segment]]:

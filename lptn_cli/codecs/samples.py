@@ -51,8 +51,7 @@ def with_depth(image: Image, options: EncodeOptions) -> Image:
 
 def _to_8(samples: Pixels) -> Pixels:
     table = ((np.arange(65536) + 128) // 257).astype(np.uint8)
-    result: NDArray[np.uint8] = table[samples]
-    return result
+    return np.asarray(table[samples], dtype=np.uint8)
 
 
 def _to_16(samples: Pixels) -> Pixels:

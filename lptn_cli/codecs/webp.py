@@ -7,25 +7,23 @@ density, which are lost, and no grey. Lossy data carries no checksum: damage tha
 from __future__ import annotations
 
 import struct
+from functools import partial
 from typing import Any
 
 import imagecodecs
 from numpy.typing import NDArray
 
-from lptn_cli.errors import DecodeError, EncodeError, UnsupportedError
+from lptn_cli.errors import EncodeError, UnsupportedError
 
 from . import exif
+from .damage import damaged
 from .image import EncodeOptions, Header, Image, Metadata
 from .samples import joined, split
 
+_broken = partial(damaged, "WebP")
+
 _LARGEST = 16383
 _ICC, _ALPHA, _EXIF, _XMP, _ANIMATION = 0x20, 0x10, 0x08, 0x04, 0x02
-
-
-def _broken(what: str) -> DecodeError:
-    return DecodeError(
-        f"the WebP data is truncated or corrupt ({what}); re-export it or restore it from a backup"
-    )
 
 
 def read_header(data: bytes) -> Header:
@@ -56,7 +54,7 @@ def decode(data: bytes) -> Image:
     try:
         samples: NDArray[Any] = imagecodecs.webp_decode(data)
     except (imagecodecs.WebpError, ValueError) as error:
-        raise _broken(str(error).lower()) from None
+        raise _broken(error) from None
     if samples.shape[:2] != (header.height, header.width):
         raise _broken("two sizes")
     pixels, alpha, grey = split(samples)
@@ -76,7 +74,9 @@ def encode(image: Image, options: EncodeOptions) -> bytes:
             f"{width}x{height} is too large for WebP, which ends at {_LARGEST}; use --format jpeg"
         )
     try:
-        data = bytes(imagecodecs.webp_encode(joined(image, grey=False), level=options.quality, lossless=False))
+        data = bytes(
+            imagecodecs.webp_encode(joined(image, grey=False), level=options.quality, lossless=False)
+        )
     except (imagecodecs.WebpError, ValueError) as error:
         raise EncodeError(f"the WebP encoder failed ({error}); try --format jpeg") from None
     parts = [(kind, body) for kind, body in _walk(data).items() if kind != b"VP8X"]

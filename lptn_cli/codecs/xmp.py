@@ -1,6 +1,6 @@
 """XMP packets: the position taken out, and packets over 64 KB for JPEG (XMP specification part 3, 1.1.3.1).
 
-Packets are text that other programs own, so they are edited as text and stay as they are apart from what goes.
+Packets are text that other programs own, so they are edited as text and stay the same apart from what goes.
 """
 
 from __future__ import annotations

@@ -1,0 +1,186 @@
+"""The boxes of an AVIF still that lptn reads itself (ISO/IEC 23008-12, 14496-12): size, turn, metadata.
+
+Decoders hand these out late or changed: Pillow rewrites EXIF whose orientation differs from the file's turn.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from . import exif
+from .image import Metadata
+
+Box = tuple[bytes, bytes]
+
+
+class BoxError(ValueError):
+    """The boxes do not lead to a picture."""
+
+
+@dataclass(frozen=True)
+class Still:
+    """The primary picture: its properties by type, and the items besides it by type."""
+
+    properties: dict[bytes, bytes]
+    exif: bytes | None
+    xmp: bytes | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) as stored."""
+        body = self.properties.get(b"ispe", b"")
+        if len(body) < 12:
+            raise BoxError("no size")
+        return struct.unpack_from(">II", body, 4)
+
+    @property
+    def depth(self) -> int:
+        """Bits per sample: 8, 10 or 12."""
+        flags = self.properties.get(b"av1C", b"\0\0\0")[2]
+        return (12 if flags & 0x20 else 10) if flags & 0x40 else 8
+
+    @property
+    def monochrome(self) -> bool:
+        return bool(self.properties.get(b"av1C", b"\0\0\0")[2] & 0x10)
+
+    @property
+    def coding(self) -> tuple[int, int]:
+        """(colour primaries, transfer) of the nclx box, as ITU-T H.273 numbers them; (2, 2) is unspecified."""
+        body = self.properties.get(b"nclx", b"")
+        return struct.unpack_from(">HH", body, 4) if len(body) >= 8 else (2, 2)
+
+    @property
+    def orientation(self) -> int:
+        """irot (quarter turns to the left), then imir (axis), as one EXIF orientation."""
+        turns = (self.properties.get(b"irot", b"\0") or b"\0")[0] & 3
+        mirror = self.properties.get(b"imir")
+        if not mirror:
+            return (1, 8, 3, 6)[turns]
+        return ((4, 5, 2, 7), (2, 7, 4, 5))[mirror[0] & 1][turns]
+
+    @property
+    def metadata(self) -> Metadata:
+        return Metadata(
+            exif=self.exif,
+            xmp=self.xmp,
+            icc=self.properties.get(b"prof", b"")[4:] or None,
+            orientation=self.orientation,
+        )
+
+
+def read_still(data: bytes) -> Still:
+    """Raises BoxError if the boxes are broken."""
+    try:
+        return _read_still(data)
+    except (struct.error, IndexError):
+        raise BoxError("a box is cut short") from None
+
+
+def _read_still(data: bytes) -> Still:
+    meta = dict(reversed(list(_boxes(dict(reversed(list(_boxes(data)))).get(b"meta", b"")[4:]))))
+    if b"pitm" not in meta or b"iprp" not in meta or b"iloc" not in meta:
+        raise BoxError("no primary picture")
+    primary = _number(meta[b"pitm"], 4, 2 if meta[b"pitm"][0] == 0 else 4)
+    places = _locations(meta[b"iloc"], data, meta.get(b"idat", b""))
+    kinds = _kinds(meta.get(b"iinf", b""))
+    block = next((places.get(i) for i, kind in kinds if kind == b"Exif"), None)
+    packet = next((places.get(i) for i, kind in kinds if kind == b"application/rdf+xml"), None)
+    if block is not None and len(block) >= 4:
+        block = exif.bare(block[4 + _number(block, 0, 4) :]) or None
+    return Still(_properties(meta[b"iprp"], primary), block, packet)
+
+
+def _boxes(data: bytes) -> Iterator[Box]:
+    at = 0
+    while at + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        head = 8
+        if size == 1:
+            size, head = struct.unpack_from(">Q", data, at + 8)[0], 16
+        elif size == 0:
+            size = len(data) - at
+        if size < head or at + size > len(data):
+            raise BoxError("a box leads outside the file")
+        yield kind, data[at + head : at + size] if kind != b"mdat" else b""
+        at += size
+
+
+def _number(data: bytes, at: int, size: int) -> int:
+    if at + size > len(data):
+        raise BoxError("a box is cut short")
+    return int.from_bytes(data[at : at + size], "big")
+
+
+def _locations(body: bytes, data: bytes, idat: bytes) -> dict[int, bytes]:
+    """Item number to content, for items of at most 64 MB that lie in the file."""
+    version, sizes = body[0], _number(body, 4, 2)
+    offset_size, length_size, base_size, index_size = (
+        sizes >> 12,
+        sizes >> 8 & 15,
+        sizes >> 4 & 15,
+        sizes & 15,
+    )
+    index_size = index_size if version in (1, 2) else 0
+    wide = 4 if version == 2 else 2
+    count, at = _number(body, 6, wide), 6 + wide
+    found: dict[int, bytes] = {}
+    for _ in range(count):
+        item, at = _number(body, at, wide), at + wide
+        method = 0
+        if version in (1, 2):
+            method, at = _number(body, at, 2) & 15, at + 2
+        base = _number(body, at + 2, base_size)
+        extents, at = _number(body, at + 2 + base_size, 2), at + 4 + base_size
+        pieces = []
+        for _ in range(extents):
+            start = base + _number(body, at + index_size, offset_size)
+            length = _number(body, at + index_size + offset_size, length_size)
+            at += index_size + offset_size + length_size
+            pieces.append((idat if method == 1 else data)[start : start + min(length, 1 << 26)])
+        if method < 2 and len(pieces) == 1:
+            found[item] = pieces[0]
+    return found
+
+
+def _kinds(body: bytes) -> list[tuple[int, bytes]]:
+    """(item number, type or, for `mime`, its content type) of every item."""
+    found = []
+    for kind, entry in _boxes(body[6 if body[:1] == b"\0" else 8 :]):
+        if kind == b"infe" and entry[:1] in (b"\2", b"\3"):
+            wide = 2 if entry[0] == 2 else 4
+            name = entry[6 + wide : 10 + wide]
+            if name == b"mime":
+                name = [*entry[10 + wide :].split(b"\0"), b""][1]
+            found.append((_number(entry, 4, wide), name))
+    return found
+
+
+def _properties(body: bytes, primary: int) -> dict[bytes, bytes]:
+    """The properties of the primary picture by type; a colr box by its own type: nclx or prof."""
+    boxes = list(_boxes(body))
+    every = [p for kind, content in boxes if kind == b"ipco" for p in _boxes(content)]
+    found: dict[bytes, bytes] = {}
+    for index in [i for kind, content in boxes if kind == b"ipma" for i in _associated(content, primary)]:
+        if 1 <= index <= len(every):
+            kind, content = every[index - 1]
+            if kind == b"colr":
+                kind = b"prof" if content[:4] in (b"prof", b"rICC") else content[:4]
+            found[kind] = content
+    return found
+
+
+def _associated(body: bytes, primary: int) -> list[int]:
+    wide = 2 if body[0] == 0 else 4
+    step = 2 if body[3] & 1 else 1
+    at = 8
+    for _ in range(_number(body, 4, 4)):
+        item, count = _number(body, at, wide), _number(body, at + wide, 1)
+        at += wide + 1
+        if item == primary:
+            return [
+                _number(body, at + i * step, step) & (0x7FFF if step == 2 else 0x7F) for i in range(count)
+            ]
+        at += count * step
+    return []
