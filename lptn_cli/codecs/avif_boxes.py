@@ -47,7 +47,7 @@ class Still:
 
     @property
     def coding(self) -> tuple[int, int]:
-        """(colour primaries, transfer) of the nclx box, as ITU-T H.273 numbers them; (2, 2) is unspecified."""
+        """(colour primaries, transfer) of the nclx box, in ITU-T H.273's numbers; (2, 2) is unspecified."""
         body = self.properties.get(b"nclx", b"")
         return struct.unpack_from(">HH", body, 4) if len(body) >= 8 else (2, 2)
 

@@ -132,8 +132,9 @@ def read_ifd(data: bytes, offset: int, layout: Layout) -> Ifd:
     except (struct.error, OverflowError):
         raise IfdError("a directory lies outside the data") from None
     found = [_read_entry(data, table + i * width, layout) for i in range(count)]
-    entries = tuple(e for e in found if e is not None)
-    return Ifd(offset, end + struct.calcsize(layout.order + link), entries, following, len(entries) < count)
+    inside = tuple(e for e in found if e is not None and e.stop <= len(data))
+    broken = any(e is not None and e.stop > len(data) for e in found)
+    return Ifd(offset, end + struct.calcsize(layout.order + link), inside, following, broken)
 
 
 def _read_entry(data: bytes, at: int, layout: Layout) -> Entry | None:
@@ -143,7 +144,7 @@ def _read_entry(data: bytes, at: int, layout: Layout) -> Entry | None:
     start = at + 4 + room
     if size > room:
         start = struct.unpack_from(layout.order + link, data, start)[0]
-    if not SIZES.get(kind) or start + size > len(data):
+    if kind not in SIZES:  # of a later standard: "readers should skip over" these (TIFF 6.0, page 16)
         return None
     return Entry(tag, kind, count, start, start + size, layout.order, data)
 

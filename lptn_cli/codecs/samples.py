@@ -30,7 +30,8 @@ def joined(image: Image, *, grey: bool | None = None) -> Pixels:
     colours = image.pixels[:, :, :1] if single else image.pixels
     if image.alpha is None:
         return np.ascontiguousarray(colours[:, :, 0] if single else colours)
-    return np.concatenate([colours, image.alpha[:, :, np.newaxis]], axis=2)
+    whole: Pixels = np.concatenate([colours, image.alpha[:, :, np.newaxis]], axis=2, dtype=colours.dtype)
+    return whole
 
 
 def with_depth(image: Image, options: EncodeOptions) -> Image:
@@ -50,8 +51,8 @@ def with_depth(image: Image, options: EncodeOptions) -> Image:
 
 
 def _to_8(samples: Pixels) -> Pixels:
-    table = ((np.arange(65536) + 128) // 257).astype(np.uint8)
-    return np.asarray(table[samples], dtype=np.uint8)
+    table: NDArray[np.uint8] = ((np.arange(65536) + 128) // 257).astype(np.uint8)
+    return np.take(table, samples)
 
 
 def _to_16(samples: Pixels) -> Pixels:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from lptn_cli.errors import EncodeError, UnsupportedError
 
 from .damage import damaged
-from .ifd import Ifd, IfdError, Layout, read_ifd, read_layout
+from .ifd import EXIF_IFD, GPS_IFD, Ifd, IfdError, Layout, read_ifd, read_layout
 from .image import EncodeOptions, Header, Image
 from .samples import joined, split
 from .sniffing import raw_error
@@ -129,6 +129,8 @@ def _first_page(data: bytes) -> _Page:
     except IfdError as error:
         raise _broken(error) from None
     _refuse_raw(data, layout, ifd)
+    if ifd.broken or max(ifd.integer(EXIF_IFD, 0), ifd.integer(GPS_IFD, 0)) >= len(data):
+        raise _broken("a tag leads outside the file")
     width, height = ifd.integer(256, 0), ifd.integer(257, 0)
     if width <= 0 or height <= 0:
         raise _broken("no size in its first directory")
