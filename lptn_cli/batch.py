@@ -13,7 +13,9 @@ from lptn_cli import __version__, photos
 from lptn_cli.atomic import sweep
 from lptn_cli.errors import NoPhotosError, UsageError
 from lptn_cli.manifest import Manifest
-from lptn_cli.photos import Job, Photo, shown
+from lptn_cli.photos import Photo, shown
+from lptn_cli.plan import STDOUT, Job, output_folder
+from lptn_cli.plan import plan as named
 from lptn_cli.report import Outcome, Report
 from lptn_cli.signals import drain_on_signals
 
@@ -42,7 +44,12 @@ class Destination:
     @property
     def folder(self) -> Path | None:
         """Where results and the manifest go; None for stdout."""
-        return None if self.is_stdout else photos.output_folder(self.path, self.preset)
+        return None if self.is_stdout else output_folder(self.path, self.preset)
+
+    @property
+    def skipped(self) -> Path | None:
+        """What a walk passes over: by default the results of every preset, not of this one alone."""
+        return self.folder if self.output else self.folder and self.folder.parent
 
     def manifest_folder(self, jobs: Sequence[Job]) -> Path | None:
         """The folder whose manifest the run keeps; None where the output is one file or stdout."""
@@ -72,15 +79,22 @@ def find(
         raise UsageError("-0 says how --files-from is to be read; give --files-from too")
     if not inputs and not files_from:
         raise UsageError("nothing to do; name files or folders, for example: lptn retouch photos/ -o out/")
+    if "" in inputs:
+        raise UsageError("one of the inputs is empty; is a shell variable unset?")
     paths = [Path(text) for text in inputs]
-    listed = photos.listed(files_from, null=null) if files_from else []
     found = photos.discover(
-        paths + listed, recursive=recursive, include=include, exclude=exclude, limit=limit, skip=skip
+        paths,
+        recursive=recursive,
+        include=include,
+        exclude=exclude,
+        limit=limit,
+        skip=skip,
+        mirrored=photos.listed(files_from, null=null) if files_from else (),
     )
     if not found:
         where = ", ".join(map(shown, paths)) or f"the list {files_from}"
         raise NoPhotosError(f"no photos in {where}")
-    return found, len(inputs) == 1 and not files_from and not paths[0].is_dir()
+    return found, len(inputs) == 1 and not files_from and not os.path.isdir(inputs[0])  # noqa: PTH112  never raises
 
 
 def plan(
@@ -91,8 +105,8 @@ def plan(
     if destination.is_stdout:
         if len(todo) != 1:
             raise UsageError(f"-o - writes one image to stdout, but there are {len(todo)} photos")
-        return [Job(1, todo[0], photos.STDOUT, format)]
-    return photos.plan(
+        return [Job(1, todo[0], STDOUT, format)]
+    return named(
         todo,
         output=destination.path,
         template=template,
@@ -116,7 +130,7 @@ def _state(job: Job, settings: Settings, manifest: Manifest | None) -> str:
         return "unreadable"
     if manifest and manifest.up_to_date(job, settings.key(job)):
         return "up-to-date"
-    if job.output == photos.STDOUT or not job.output.exists() or settings.overwrite:
+    if job.output == STDOUT or not job.output.exists() or settings.overwrite:
         return "write"
     return "write" if manifest and manifest.owns(job.output) else "exists"
 
@@ -134,9 +148,23 @@ def run(
     """Do all that is not up to date. Returns the exit code; raises StartError when the run cannot start."""
     settings.preset.read_weights()  # missing or damaged weights end the run before its first photo
     folder = destination.manifest_folder(jobs)
-    manifest = Manifest.open(folder) if folder else None
-    if folder:
+    if folder is None:
+        return _run(jobs, settings, None, report, "", device, workers, max_errors)
+    with Manifest.open(folder) as manifest:
         sweep(folder)
+        return _run(jobs, settings, manifest, report, f" -> {shown(folder)}", device, workers, max_errors)
+
+
+def _run(
+    jobs: Sequence[Job],
+    settings: Settings,
+    manifest: Manifest | None,
+    report: Report,
+    where: str,
+    device: str,
+    workers: int | None,
+    max_errors: int | None,
+) -> int:
     done = [job for job in jobs if manifest and manifest.up_to_date(job, settings.key(job))]
     numbers = {job.number for job in done}
     todo = [job for job in jobs if job.number not in numbers]
@@ -147,9 +175,7 @@ def run(
             report.photo(Outcome(job, "up-to-date"))
         if todo:
             _retouch(todo, settings, manifest, report, device, workers, max_errors)
-        report.finish(f" -> {shown(folder)}" if folder else "")
-    if manifest:
-        manifest.close()
+        report.finish(where)
     return report.counts.exit_code
 
 

@@ -148,7 +148,7 @@ def retouch(
         include=include or (),
         exclude=exclude or (),
         limit=limit,
-        skip=destination.folder,
+        skip=destination.skipped,
     )
     jobs_planned = batch.plan(found, destination, name, _format(format))
     check_depth(settings.depth, jobs_planned)

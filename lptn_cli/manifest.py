@@ -21,7 +21,8 @@ from types import TracebackType
 
 from lptn_cli.atomic import reason, write_atomic
 from lptn_cli.errors import OutputError, WriteError
-from lptn_cli.photos import Job, shown
+from lptn_cli.photos import shown
+from lptn_cli.plan import Job
 
 NAME = ".lptn-manifest.jsonl"
 _SPARE_LINES = 1000  # superseded lines beyond as many as live ones that are worth a rewrite

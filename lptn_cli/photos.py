@@ -1,27 +1,23 @@
-"""What to retouch and where it goes: photos are discovered and read, outputs named, collisions refused."""
+"""What to retouch: photos are discovered in folders and lists, and read."""
 
 from __future__ import annotations
 
 import errno
-import functools
 import os
 import stat
-import string
 import sys
 import time
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath
 
-from lptn_cli.codecs.formats import EXTENSIONS, SUFFIXES, Format
+from lptn_cli.codecs.formats import EXTENSIONS, SUFFIXES
 from lptn_cli.codecs.sniffing import sniff
 from lptn_cli.errors import ReadError, UsageError
 
-TEMPLATE = "{dir}/{stem}{ext}"
-STDIN = STDOUT = Path("-")
-FIELDS = ("dir", "stem", "ext", "preset", "n")
+STDIN = Path("-")
 
 
 @dataclass(frozen=True)
@@ -34,16 +30,6 @@ class Photo:
     mtime_ns: int
     problem: str = ""
     data: bytes | None = field(default=None, repr=False)  # of the image that came on stdin
-
-
-@dataclass(frozen=True)
-class Job:
-    """One photo and the file it becomes. format None: the input's own, whatever sniffing finds it to be."""
-
-    number: int  # 1-based, for {n}
-    photo: Photo
-    output: Path
-    format: Format | None
 
 
 def shown(path: PurePath | str) -> str:
@@ -88,6 +74,7 @@ def discover(
     exclude: Sequence[str] = (),
     limit: int | None = None,
     skip: Path | None = None,
+    mirrored: Sequence[Path] = (),
 ) -> list[Photo]:
     """Every photo in the inputs, each once, in a stable order: a folder's files by name, then its folders.
 
@@ -95,12 +82,14 @@ def discover(
     of any folder above it; one with a slash is matched from the given folder down, `**` standing for any
     folders; one that matches a folder matches all below it. Case counts. Files in `inputs` are always taken.
     skip: the output folder, passed over wherever it is met, but for an input that is it alone or lies in it.
+    mirrored: further inputs, from a list; a file's own folders are kept in `relative` where they lead down.
     What cannot be listed or is not there becomes a Photo with a `problem`, so that it is one failed line.
     """
     taken: set[str] = set()
     photos: list[Photo] = []
     real_skip = os.path.realpath(skip) if skip is not None else None
-    for path in inputs:
+    mirrored_set = set(mirrored)
+    for path in [*inputs, *mirrored]:
         if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises where the way is forbidden
             real = os.path.realpath(path)
             if real == real_skip and len(inputs) > 1:  # `lptn retouch * -o out`, run again
@@ -108,7 +97,8 @@ def discover(
             passed_over = None if _inside(real, real_skip) else real_skip
             found = _walk(path, recursive, include, exclude, passed_over)
         else:
-            found = iter([_named(path)])
+            leads_down = path in mirrored_set and not path.is_absolute() and ".." not in path.parts
+            found = iter([_named(path, path if leads_down else PurePath(path.name))])
         for location, photo in found:
             if limit is not None and len(photos) >= limit:
                 return photos
@@ -118,12 +108,12 @@ def discover(
     return photos
 
 
-def _named(path: Path) -> tuple[str, Photo]:
+def _named(path: Path, relative: PurePath) -> tuple[str, Photo]:
     try:
         status = path.stat()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name, from a list of files
-        return str(path.absolute()), Photo(path, PurePath(path.name), 0, 0, _why(error, "no such file"))
-    return os.path.realpath(path), Photo(path, PurePath(path.name), status.st_size, status.st_mtime_ns)
+        return str(path.absolute()), Photo(path, relative, 0, 0, _why(error, "no such file"))
+    return os.path.realpath(path), Photo(path, relative, status.st_size, status.st_mtime_ns)
 
 
 def _walk(
@@ -247,166 +237,3 @@ def _require_file(status: os.stat_result) -> None:
         raise ReadError("is a folder, not a file")
     if not stat.S_ISREG(status.st_mode):
         raise ReadError("is not a regular file")
-
-
-def output_folder(output: Path | None, preset: str) -> Path:
-    return output if output is not None else Path("lptn-out", preset)
-
-
-def names_file(output: Path | None, single_file: bool) -> bool:
-    """Whether `-o` is the output file itself: one input, a file, and a photo's suffix that is no folder."""
-    return single_file and output is not None and _looks_like_file(output)
-
-
-def _looks_like_file(output: Path) -> bool:
-    return output.suffix.lower() in SUFFIXES and not os.path.isdir(output)  # noqa: PTH112
-
-
-def plan(
-    photos: Sequence[Photo],
-    *,
-    output: Path | None,
-    template: str = TEMPLATE,
-    format: Format | None = None,
-    preset: str,
-    single_file: bool,
-) -> list[Job]:
-    """One job for each photo, in order; no two write the same file and none writes an input.
-
-    output: `-o`, or None for lptn-out/<preset>. single_file: the only input is a file, so `-o` may be one.
-    template: `--name`, with FIELDS and their format specs; {ext} keeps the input's own spelling unless a
-    format is asked. It must end in {ext} or in a photo's suffix, which then gives the format.
-    Jobs of photos with a `problem` get their plain name and take part in no check: they are never written.
-    Raises UsageError: bad template, a name outside the output folder, formats that disagree, a collision.
-    """
-    if output is not None and names_file(output, single_file):
-        if template != TEMPLATE:
-            raise UsageError(f"{shown(output)} and --name both name the output; give one of them")
-        chosen: Format | None = _agreed(format, output.suffix, f"-o {shown(output)}")
-        jobs = [Job(number, photo, output, chosen) for number, photo in enumerate(photos, 1)]
-    else:
-        if output is not None and _looks_like_file(output):
-            raise UsageError(
-                f"{shown(output)} is the name of one photo, but the input is not one file; give -o a folder"
-            )
-        folder = output_folder(output, preset)
-        chosen = _check_template(template, format)
-        own = functools.partial(_name, template, preset, EXTENSIONS[format] if format else None)
-        jobs = [
-            Job(number, photo, folder / (photo.relative if photo.problem else own(photo, number)), chosen)
-            for number, photo in enumerate(photos, 1)
-        ]
-    sound = [job for job in jobs if not job.photo.problem]
-    _refuse_twins(sound)
-    _refuse_inputs(sound)
-    return jobs
-
-
-def _agreed(format: Format | None, suffix: str, where: str) -> Format:
-    """The format that a literal suffix asks for, once it is known not to contradict `--format`."""
-    named = SUFFIXES.get(suffix.lower())
-    if named is None:
-        raise UsageError(f"{where}: {shown(suffix)} is no format lptn writes; use {' '.join(SUFFIXES)}")
-    if format is not None and format != named:
-        raise UsageError(f"{where} asks for {named}, but --format for {format}; leave one of them out")
-    return named
-
-
-def _check_template(template: str, format: Format | None) -> Format | None:
-    """The format all jobs get."""
-    where = f"--name {shown(template)}"
-    known = "the fields are " + " ".join(f"{{{name}}}" for name in FIELDS)
-    last, tail = "", ""
-    try:
-        chunks = list(string.Formatter().parse(template))
-    except ValueError as error:
-        raise UsageError(f"{where}: its braces do not match; {known}") from error
-    for literal, name, spec, conversion in chunks:
-        tail += literal
-        if name is None:
-            continue
-        if name not in FIELDS or conversion or "{" in (spec or ""):
-            raise UsageError(f"{where}: {{{shown(name)}}} cannot be filled in; {known}")
-        if name == "ext" and tail.endswith("."):
-            raise UsageError(f"{where}: {{ext}} has its own dot; write {{stem}}{{ext}}")
-        last, tail = name, ""
-    if last == "ext" and not tail:
-        return format
-    dot = tail.rfind(".")
-    if dot < 0 or "/" in tail[dot:]:
-        raise UsageError(f"{where} must end in {{ext}} or in a suffix such as .jpg; {known}")
-    return _agreed(format, tail[dot:], where)
-
-
-def _name(template: str, preset: str, extension: str | None, photo: Photo, number: int) -> PurePath:
-    """The output below the output folder."""
-    path = photo.relative
-    folder = "" if path.parent == PurePath() else path.parent.as_posix()
-    extension = path.suffix if extension is None else extension
-    where = f"--name {shown(template)}"
-    try:
-        text = template.format(dir=folder, stem=path.stem, ext=extension, preset=preset, n=number)
-    except (ValueError, OverflowError) as error:
-        raise UsageError(f"{where}: a field cannot be formatted so ({error}); try {{n:04d}}") from error
-    if not folder and template.startswith("{dir"):
-        text = text.lstrip("/")  # at the top {dir} is empty and its slash goes with it
-    name = PurePosixPath(text)
-    if name.is_absolute() or ".." in name.parts:
-        raise UsageError(f"{where}: {shown(text)} lies outside the output folder; use a name below it")
-    if "\0" in text or text.endswith("/") or not name.name:
-        raise UsageError(f"{where}: {shown(text)} is no file name; end it in {{stem}}{{ext}}")
-    return PurePath(name)
-
-
-def _refuse_twins(jobs: Sequence[Job]) -> None:
-    """No two jobs write one file, and none needs a folder where another writes a file."""
-    remedy = "tell them apart with --name, for example '{dir}/{stem}-{n}{ext}'"
-    writers: dict[str, Job] = {}
-    for job in jobs:
-        other = writers.setdefault(os.path.normcase(job.output), job)
-        if other is not job:
-            pair = f"{shown(other.photo.path)} and {shown(job.photo.path)}"
-            raise UsageError(f"{pair} would both be written to {shown(job.output)}; {remedy}")
-    checked: set[Path] = set()
-    for job in jobs:
-        for parent in job.output.parents:
-            if parent in checked:
-                break
-            checked.add(parent)
-            if (writer := writers.get(os.path.normcase(parent))) is not None:
-                raise UsageError(
-                    f"{shown(writer.photo.path)} would be written to {shown(parent)}, which must be a folder "
-                    f"for {shown(job.photo.path)}; {remedy}"
-                )
-
-
-def _refuse_inputs(jobs: Sequence[Job]) -> None:
-    """No output is an input, by its place or, where it exists, by its identity (links, folded case)."""
-    real = functools.cache(os.path.realpath)
-    inputs = {(real(job.photo.path.parent), job.photo.path.name): job.photo for job in jobs}
-    existing: dict[tuple[int, int], Job] = {}
-    for job in jobs:
-        photo = inputs.get((real(job.output.parent), job.output.name))
-        if photo is not None:
-            raise _overwrites(job, photo)
-        if (identity := _identity(job.output)) is not None:
-            existing[identity] = job
-    for job in jobs if existing else ():
-        identity = _identity(job.photo.path)
-        if identity in existing:
-            raise _overwrites(existing[identity], job.photo)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _overwrites(job: Job, photo: Photo) -> UsageError:
-    return UsageError(
-        f"{shown(job.photo.path)} would be written to {shown(job.output)}, which is the input "
-        f"{shown(photo.path)}; choose another folder with -o"
-    )

@@ -17,7 +17,7 @@ from lptn_cli.atomic import keep_times, write_atomic
 from lptn_cli.codecs.image import EncodeOptions, Image, Pixels
 from lptn_cli.errors import NoMemoryError, PhotoError, WriteError
 from lptn_cli.manifest import Manifest
-from lptn_cli.photos import Job
+from lptn_cli.plan import STDOUT, Job
 from lptn_cli.report import Outcome, Report
 from lptn_cli.settings import Settings
 from lptn_cli.signals import Stop
@@ -50,8 +50,8 @@ def retouch_one(job: Job, devices: Devices, settings: Settings, manifest: Manife
     """Read, decode, translate, encode, write, record: the whole life of a photo. Never raises."""
     watch = Stopwatch()
     try:
-        refuse_to_clobber(job, settings, manifest)
         data = photos.read(job.photo)
+        refuse_to_clobber(job, settings, manifest)
         image = codecs.decode(data, max_pixels=int(settings.max_megapixels * 1e6))
         watch.lap("decode")
         with devices.borrow() as look:
@@ -109,7 +109,7 @@ def encode_options(job: Job, image: Image, settings: Settings) -> EncodeOptions:
 
 def refuse_to_clobber(job: Job, settings: Settings, manifest: Manifest | None) -> None:
     """Raise WriteError when the output is somebody else's file and --overwrite was not given."""
-    if settings.overwrite or job.output == photos.STDOUT or not job.output.exists():
+    if settings.overwrite or job.output == STDOUT or not job.output.exists():
         return
     if manifest is None or not manifest.owns(job.output):
         raise WriteError(
@@ -122,7 +122,7 @@ def deliver(job: Job, encoded: bytes, settings: Settings, manifest: Manifest | N
 
     Returns what is left to be written to stdout by the one thread that writes there.
     """
-    if job.output == photos.STDOUT:
+    if job.output == STDOUT:
         return encoded
     ours = manifest is not None and manifest.owns(job.output)
     write_atomic(job.output, encoded, overwrite=settings.overwrite or ours)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from lptn_cli.photos import Job, shown
+from lptn_cli.photos import shown
+from lptn_cli.plan import Job
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lptn_cli.codecs.formats import SUFFIXES
 from lptn_cli.errors import UsageError
-from lptn_cli.photos import Job
+from lptn_cli.plan import Job
 from lptn_cli.preset import Preset
 
 if TYPE_CHECKING:  # numpy, which a dry run must not wait for

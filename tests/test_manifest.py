@@ -17,7 +17,8 @@ import pytest
 from lptn_cli import manifest as manifest_module
 from lptn_cli.errors import OutputError, WriteError
 from lptn_cli.manifest import NAME, Manifest
-from lptn_cli.photos import Job, Photo, from_stdin
+from lptn_cli.photos import Photo, from_stdin
+from lptn_cli.plan import Job
 
 
 def make_job(root: Path, name: str = "x.jpg", number: int = 1) -> Job:
@@ -258,7 +259,7 @@ def test_threads_and_processes_append_at_once(tmp_path: Path, out: Path) -> None
     code = (
         "import sys, pathlib\n"
         "from lptn_cli.manifest import Manifest\n"
-        "from lptn_cli.photos import Job, Photo, from_stdin\n"
+        "from lptn_cli.photos import Photo, from_stdin\nfrom lptn_cli.plan import Job\n"
         "out, source, output, run = map(pathlib.Path, sys.argv[1:])\n"
         "photo = Photo(source, source, 5, 1)\n"
         "with Manifest.open(out) as manifest:\n"

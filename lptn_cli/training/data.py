@@ -68,7 +68,7 @@ def load_pairs(folder: Path, identity: Sequence[Path], short_side: int) -> PairD
     kept = [Pair(s, p, p) for f in identity for s, p in _load(f, short_side, skipped)]
     if len(pairs) < 8:
         raise UsageError(
-            f"{folder} holds {len(pairs)} usable pairs; training needs 8 or more, as input/NAME and target/NAME"
+            f"{folder} holds {len(pairs)} usable pairs; training needs 8, as input/NAME and target/NAME"
         )
     train, held = _split(pairs)
     train_identity, held_identity = _split(kept)

@@ -18,6 +18,7 @@ from lptn_cli.training.loop import Step, Trainer, near_identity
 from lptn_cli.translate import find_device
 
 OWN = Variant(padding="reflect", normalization="none", output="linear")
+NUM_HIGH = 4  # with 3, a step takes twice as long and the same minutes give 0.5 dB less
 
 
 class TrainingReport(Protocol):
@@ -55,7 +56,7 @@ def train_on_pairs(
         report.note(f"skipped {line}")
     report.note(f"training on {len(data.pairs)} pairs and {len(data.identity)} photos to leave alone")
     torch.manual_seed(seed)
-    trainer = Trainer(near_identity(LPTN(variant=OWN)), data, find_device(device), seed)
+    trainer = Trainer(near_identity(LPTN(num_high=NUM_HIGH, variant=OWN)), data, find_device(device), seed)
     if resume:
         trainer.resume(checkpoint)
     work.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,191 @@
+"""Where results go: outputs are named, and every collision is refused before the first photo is decoded."""
+
+from __future__ import annotations
+
+import functools
+import os
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath, PurePosixPath
+
+from lptn_cli.codecs.formats import EXTENSIONS, SUFFIXES, Format
+from lptn_cli.errors import UsageError
+from lptn_cli.photos import Photo, shown
+
+TEMPLATE = "{dir}/{stem}{ext}"
+FIELDS = ("dir", "stem", "ext", "preset", "n")
+STDOUT = Path("-")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photo and the file it becomes. format None: the input's own, whatever sniffing finds it to be."""
+
+    number: int  # 1-based, for {n}
+    photo: Photo
+    output: Path
+    format: Format | None
+
+
+def output_folder(output: Path | None, preset: str) -> Path:
+    return output if output is not None else Path("lptn-out", preset)
+
+
+def names_file(output: Path | None, single_file: bool) -> bool:
+    """Whether `-o` is the output file itself: one input, a file, and a photo's suffix that is no folder."""
+    return single_file and output is not None and _looks_like_file(output)
+
+
+def _looks_like_file(output: Path) -> bool:
+    return output.suffix.lower() in SUFFIXES and not os.path.isdir(output)  # noqa: PTH112
+
+
+def plan(
+    photos: Sequence[Photo],
+    *,
+    output: Path | None,
+    template: str = TEMPLATE,
+    format: Format | None = None,
+    preset: str,
+    single_file: bool,
+) -> list[Job]:
+    """One job for each photo, in order; no two write the same file and none writes an input.
+
+    output: `-o`, or None for lptn-out/<preset>. single_file: the only input is a file, so `-o` may be one.
+    template: `--name`, with FIELDS and their format specs; {ext} keeps the input's own spelling unless a
+    format is asked. It must end in {ext} or in a photo's suffix, which then gives the format.
+    Jobs of photos with a `problem` get their plain name and take part in no check: they are never written.
+    Raises UsageError: bad template, a name outside the output folder, formats that disagree, a collision.
+    """
+    if output is not None and names_file(output, single_file):
+        if template != TEMPLATE:
+            raise UsageError(f"{shown(output)} and --name both name the output; give one of them")
+        chosen: Format | None = _agreed(format, output.suffix, f"-o {shown(output)}")
+        jobs = [Job(number, photo, output, chosen) for number, photo in enumerate(photos, 1)]
+    else:
+        if output is not None and _looks_like_file(output):
+            raise UsageError(
+                f"{shown(output)} is the name of one photo, but the input is not one file; give -o a folder"
+            )
+        folder = output_folder(output, preset)
+        chosen = _check_template(template, format)
+        own = functools.partial(_name, template, preset, EXTENSIONS[format] if format else None)
+        jobs = [
+            Job(number, photo, folder / (photo.relative if photo.problem else own(photo, number)), chosen)
+            for number, photo in enumerate(photos, 1)
+        ]
+    sound = [job for job in jobs if not job.photo.problem]
+    _refuse_twins(sound)
+    _refuse_inputs(sound)
+    return jobs
+
+
+def _agreed(format: Format | None, suffix: str, where: str) -> Format:
+    """The format that a literal suffix asks for, once it is known not to contradict `--format`."""
+    named = SUFFIXES.get(suffix.lower())
+    if named is None:
+        raise UsageError(f"{where}: {shown(suffix)} is no format lptn writes; use {' '.join(SUFFIXES)}")
+    if format is not None and format != named:
+        raise UsageError(f"{where} asks for {named}, but --format for {format}; leave one of them out")
+    return named
+
+
+def _check_template(template: str, format: Format | None) -> Format | None:
+    """The format all jobs get."""
+    where = f"--name {shown(template)}"
+    known = "the fields are " + " ".join(f"{{{name}}}" for name in FIELDS)
+    last, tail = "", ""
+    try:
+        chunks = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise UsageError(f"{where}: its braces do not match; {known}") from error
+    for literal, name, spec, conversion in chunks:
+        tail += literal
+        if name is None:
+            continue
+        if name not in FIELDS or conversion or "{" in (spec or ""):
+            raise UsageError(f"{where}: {{{shown(name)}}} cannot be filled in; {known}")
+        if name == "ext" and tail.endswith("."):
+            raise UsageError(f"{where}: {{ext}} has its own dot; write {{stem}}{{ext}}")
+        last, tail = name, ""
+    if last == "ext" and not tail:
+        return format
+    dot = tail.rfind(".")
+    if dot < 0 or "/" in tail[dot:]:
+        raise UsageError(f"{where} must end in {{ext}} or in a suffix such as .jpg; {known}")
+    return _agreed(format, tail[dot:], where)
+
+
+def _name(template: str, preset: str, extension: str | None, photo: Photo, number: int) -> PurePath:
+    """The output below the output folder."""
+    path = photo.relative
+    folder = "" if path.parent == PurePath() else path.parent.as_posix()
+    extension = path.suffix if extension is None else extension
+    where = f"--name {shown(template)}"
+    try:
+        text = template.format(dir=folder, stem=path.stem, ext=extension, preset=preset, n=number)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"{where}: a field cannot be formatted so ({error}); try {{n:04d}}") from error
+    if not folder and template.startswith("{dir"):
+        text = text.lstrip("/")  # at the top {dir} is empty and its slash goes with it
+    name = PurePosixPath(text)
+    if name.is_absolute() or ".." in name.parts:
+        raise UsageError(f"{where}: {shown(text)} lies outside the output folder; use a name below it")
+    if "\0" in text or text.endswith("/") or not name.name:
+        raise UsageError(f"{where}: {shown(text)} is no file name; end it in {{stem}}{{ext}}")
+    return PurePath(name)
+
+
+def _refuse_twins(jobs: Sequence[Job]) -> None:
+    """No two jobs write one file, and none needs a folder where another writes a file."""
+    remedy = "tell them apart with --name, for example '{dir}/{stem}-{n}{ext}'"
+    writers: dict[str, Job] = {}
+    for job in jobs:
+        other = writers.setdefault(os.path.normcase(job.output), job)
+        if other is not job:
+            pair = f"{shown(other.photo.path)} and {shown(job.photo.path)}"
+            raise UsageError(f"{pair} would both be written to {shown(job.output)}; {remedy}")
+    checked: set[Path] = set()
+    for job in jobs:
+        for parent in job.output.parents:
+            if parent in checked:
+                break
+            checked.add(parent)
+            if (writer := writers.get(os.path.normcase(parent))) is not None:
+                raise UsageError(
+                    f"{shown(writer.photo.path)} would be written to {shown(parent)}, which must be a folder "
+                    f"for {shown(job.photo.path)}; {remedy}"
+                )
+
+
+def _refuse_inputs(jobs: Sequence[Job]) -> None:
+    """No output is an input, by its place or, where it exists, by its identity (links, folded case)."""
+    real = functools.cache(os.path.realpath)
+    inputs = {(real(job.photo.path.parent), job.photo.path.name): job.photo for job in jobs}
+    existing: dict[tuple[int, int], Job] = {}
+    for job in jobs:
+        photo = inputs.get((real(job.output.parent), job.output.name))
+        if photo is not None:
+            raise _overwrites(job, photo)
+        if (identity := _identity(job.output)) is not None:
+            existing[identity] = job
+    for job in jobs if existing else ():
+        identity = _identity(job.photo.path)
+        if identity in existing:
+            raise _overwrites(existing[identity], job.photo)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _overwrites(job: Job, photo: Photo) -> UsageError:
+    return UsageError(
+        f"{shown(job.photo.path)} would be written to {shown(job.output)}, which is the input "
+        f"{shown(photo.path)}; choose another folder with -o"
+    )
