@@ -62,7 +62,7 @@ class Retoucher:
         color = strength if color is None else color
         if light == color == 0:
             return pixels.copy()
-        with self._lock, torch.inference_mode():
+        with self._lock:
             if self.preset.native_scale is None:
                 return self._at_full_resolution(pixels, light, color, orientation, icc)
             small = shrink(pixels, self.preset.native_scale)
@@ -79,7 +79,8 @@ class Retoucher:
             least = self._network.min_side
             raise TooSmallError(f"too small for this preset, which needs {least} pixels on each side")
         upright = to_srgb(turn_upright(small, orientation), icc)
-        look, gain = self._network.translate(_tensor(upright).to(self.device))
+        with torch.inference_mode():
+            look, gain = self._network.translate(_tensor(upright).to(self.device))
         turned = turn_back(from_srgb(_array(look), icc), orientation)
         if gain is None:
             return turned, np.ones((height, width, 1), np.float32)

@@ -1,0 +1,54 @@
+"""Photos and presets that the tests make for themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from lptn_cli.checkpoint import write_preset
+from lptn_cli.network import LPTN, Variant
+from lptn_cli.preset import Preset
+from lptn_cli.training.loop import near_identity
+
+OWN = Variant(padding="reflect", normalization="none", output="linear")
+
+
+def photo(height: int, width: int, dtype: str = "uint8", seed: int = 0) -> NDArray[np.generic]:
+    """(height, width, 3): smooth shades, an edge and some texture, using most of the range of the type."""
+    numbers = np.random.default_rng(seed)
+    y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
+    planes = [0.15 + 0.6 * x, 0.2 + 0.5 * y, 0.5 + 0.3 * np.sin(6 * x + 4 * y)]
+    picture = np.stack(planes, axis=-1) + 0.04 * numbers.standard_normal((height, width, 1))
+    picture[y > 0.5 + 0.2 * np.sin(9 * x)] *= 0.4
+    top = np.iinfo(dtype).max
+    return np.rint(picture.clip(0, 1) * top).astype(dtype)
+
+
+def make_preset(folder: Path, name: str = "dusk", native_scale: int | None = 64, seed: int = 3) -> Preset:
+    """A small paper-form preset that visibly darkens and cools, written to `folder`."""
+    torch.manual_seed(seed)
+    network = near_identity(LPTN(nrb_low=1, nrb_high=1, num_high=3, variant=OWN))
+    with torch.no_grad():
+        state = network.state_dict()
+        state["trans_low.model.7.bias"].copy_(torch.tensor([-0.15, -0.10, -0.02]))
+        state["trans_high.model.3.bias"].fill_(0.8)
+    said = {"description": "a small look for tests", "license": "Apache-2.0"}
+    if native_scale:
+        said["native_scale"] = native_scale  # type: ignore[assignment]
+    return write_preset(name, folder, network, said, overwrite=True)
+
+
+@pytest.fixture(scope="session")
+def preset(tmp_path_factory: pytest.TempPathFactory) -> Preset:
+    return make_preset(tmp_path_factory.mktemp("presets"))
+
+
+@pytest.fixture(autouse=True)
+def _no_presets_of_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests neither see nor touch what the person who runs them has installed."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "config"))
+    monkeypatch.delenv("LPTN_PRESET", raising=False)
