@@ -1,0 +1,1 @@
+"""Everything that `make demo` needs: the rendered photographs and the contact sheets."""
