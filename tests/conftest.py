@@ -34,7 +34,7 @@ def make_preset(folder: Path, name: str = "dusk", native_scale: int | None = 64,
     network = near_identity(LPTN(nrb_low=1, nrb_high=1, num_high=3, variant=OWN))
     with torch.no_grad():
         state = network.state_dict()
-        state["trans_low.model.7.bias"].copy_(torch.tensor([-0.15, -0.10, -0.02]))
+        state["trans_low.model.8.bias"].copy_(torch.tensor([-0.15, -0.10, -0.02]))
         state["trans_high.model.3.bias"].fill_(0.8)
     said = {"description": "a small look for tests", "license": "Apache-2.0"}
     if native_scale:

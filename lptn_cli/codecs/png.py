@@ -27,6 +27,8 @@ _broken = partial(damaged, "PNG")
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PICTURE = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}  # by colour type
+
 
 def read_header(data: bytes) -> Header:
     """Raises DecodeError."""
@@ -35,6 +37,9 @@ def read_header(data: bytes) -> Header:
     width, height = struct.unpack_from(">II", data, 16)
     if not 0 < width < 1 << 31 or not 0 < height < 1 << 31:
         raise _broken("a size that cannot be")
+    depth, colour, compression, filtering, interlace = data[24:29]
+    if depth not in _DEPTHS.get(colour, ()) or compression or filtering or interlace > 1:
+        raise _broken("a header that cannot be")
     return Header("png", width, height)
 
 

@@ -27,11 +27,10 @@ def split(samples: NDArray[Any]) -> tuple[Pixels, Pixels | None, bool]:
 def joined(image: Image, *, grey: bool | None = None) -> Pixels:
     """The opposite of `split`: (H, W), or (H, W, 2..4), C-contiguous. grey=False writes three channels."""
     single = image.grey if grey is None else grey
-    colours = image.pixels[:, :, :1] if single else image.pixels
+    colours: NDArray[Any] = image.pixels[:, :, :1] if single else image.pixels
     if image.alpha is None:
         return np.ascontiguousarray(colours[:, :, 0] if single else colours)
-    whole: Pixels = np.concatenate([colours, image.alpha[:, :, np.newaxis]], axis=2, dtype=colours.dtype)
-    return whole
+    return np.concatenate([colours, image.alpha[:, :, np.newaxis]], axis=2)
 
 
 def with_depth(image: Image, options: EncodeOptions) -> Image:
