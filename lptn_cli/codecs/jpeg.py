@@ -30,17 +30,20 @@ _SUBSAMPLINGS: dict[tuple[int, int], Literal["444", "422", "420"]] = {
 
 def read_header(data: bytes) -> Header:
     """Raises DecodeError, or UnsupportedError for CMYK, 12-bit, lossless and arithmetic coding."""
-    frame, _ = walk(data)
+    frame = walk(data).frame
     _check(frame)
     return Header("jpeg", frame.width, frame.height)
 
 
 def decode(data: bytes) -> Image:
     """Pixels as stored; all metadata in `metadata.segments` and in its parts."""
-    frame, segments = walk(data)
+    walked = walk(data)
+    frame = walked.frame
     _check(frame)
     try:
-        pixels = simplejpeg.decode_jpeg(data, "RGB", fastdct=False, fastupsample=False, strict=True)
+        pixels = simplejpeg.decode_jpeg(
+            b"".join(walked.picture), "RGB", fastdct=False, fastupsample=False, strict=True
+        )
     except ValueError as error:
         raise broken(error) from None
     if pixels.shape[:2] != (frame.height, frame.width):
@@ -51,7 +54,7 @@ def decode(data: bytes) -> Image:
         format="jpeg",
         grey=grey,
         subsampling=None if grey else _subsampling(frame),
-        metadata=collected(segments),
+        metadata=collected(walked.segments),
     )
 
 

@@ -38,17 +38,30 @@ class Frame:
     factors: tuple[tuple[int, int], ...]
 
 
-def walk(data: bytes) -> tuple[Frame, list[Segment]]:
-    """The frame header, and every APPn and COM before the first scan. Raises DecodeError."""
+@dataclass(frozen=True)
+class Walked:
+    """The frame header, every APPn and COM before the first scan, and the pieces of the file without metadata.
+
+    libjpeg must not see metadata: strict, it refuses a whole photo for one bad ICC segment.
+    """
+
+    frame: Frame
+    segments: list[Segment]
+    picture: list[bytes | memoryview]
+
+
+def walk(data: bytes) -> Walked:
+    """Raises DecodeError for segments that lead nowhere."""
     frame: Frame | None = None
     found: list[Segment] = []
+    picture: list[bytes | memoryview] = [b"\xff\xd8"]
     at = 2
     while True:
         if data[at : at + 1] != b"\xff":
             raise broken("no marker where one must be" if at < len(data) else "it ends in the header")
         while data[at : at + 1] == b"\xff":  # fill bytes may precede a marker
             at += 1
-        marker = data[at] if at < len(data) else _EOI
+        marker, start = data[at] if at < len(data) else _EOI, at - 1
         at += 1
         if marker == 0x01 or 0xD0 <= marker <= 0xD7:
             continue
@@ -64,9 +77,11 @@ def walk(data: bytes) -> tuple[Frame, list[Segment]]:
         elif marker == _SOS:
             if frame is None:
                 raise broken("a scan before its frame header")
-            return frame, found
-        elif _APP0 <= marker <= 0xEF or marker == _COM:
+            return Walked(frame, found, [*picture, memoryview(data)[start:]])
+        if _APP0 <= marker <= 0xEF or marker == _COM:
             found.append((marker, body))
+        if marker in (_APP0, _APP14) or not (_APP0 < marker <= 0xEF or marker == _COM):
+            picture.append(data[start:at])
 
 
 def _frame(marker: int, body: bytes) -> Frame:

@@ -58,7 +58,7 @@ def with_metadata(data: bytes, metadata: Metadata) -> bytes:
     rows.update(_descriptive(metadata, layout.order))
     for tag, kind, value in (
         (_XMP, 1, metadata.xmp),
-        (_PHOTOSHOP, 7, metadata.iptc),
+        (_PHOTOSHOP, 1, metadata.iptc),
         (_ICC, 7, metadata.icc),
     ):
         if value is not None:

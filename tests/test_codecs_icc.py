@@ -1,0 +1,75 @@
+"""Profiles to sRGB and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lptn_cli.codecs import icc
+
+from . import codec_samples as samples
+
+WIDE = ("p3", "adobe", "prophoto")
+
+
+def colours() -> icc.Floats:
+    rng = np.random.default_rng(2)
+    grid: icc.Floats = rng.random((40, 50, 3), dtype=np.float32)
+    grid[0, :8] = [[r, g, b] for r in (0, 1) for g in (0, 1) for b in (0, 1)]
+    return grid
+
+
+def test_convention_none_and_srgb_are_srgb_and_nothing_changes() -> None:
+    assert icc.is_srgb(None)
+    assert icc.is_srgb(samples.profile("srgb"))
+    rgb = colours()
+    assert icc.to_srgb(rgb, None) is rgb and icc.from_srgb(rgb, samples.profile("srgb")) is rgb
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_wide_profiles_are_undone_and_not_clipped(name: str) -> None:
+    profile = samples.profile(name)
+    assert not icc.is_srgb(profile)
+    rgb = colours()
+    seen = icc.to_srgb(rgb, profile)
+    assert seen.dtype == np.float32 and seen.shape == rgb.shape
+    assert seen.min() < -0.05 and seen.max() > 1.01
+    back = icc.from_srgb(seen, profile)
+    assert np.abs(back - rgb)[rgb > 0.01].max() < 1e-4
+    assert np.abs(back - rgb).max() < 2e-3
+
+
+def test_white_and_grey_stay_neutral() -> None:
+    ramp = np.repeat(np.linspace(0, 1, 11, dtype=np.float32)[None, :, None], 3, axis=2)
+    for name in WIDE:
+        seen = icc.to_srgb(ramp, samples.profile(name))
+        assert np.abs(seen - seen.mean(axis=2, keepdims=True)).max() < 2e-3
+        assert seen[0, -1] == pytest.approx([1, 1, 1], abs=1e-3)
+
+
+def test_display_p3_red_is_the_known_value() -> None:
+    red = np.array([[[1.0, 0.0, 0.0]]], np.float32)
+    assert icc.to_srgb(red, samples.profile("p3"))[0, 0, 0] == pytest.approx(1.093, abs=0.005)
+
+
+@pytest.mark.parametrize("space", [b"GRAY", b"CMYK", b"Lab "])
+def test_profiles_of_other_spaces_count_as_srgb(space: bytes) -> None:
+    profile = bytearray(samples.profile("p3"))
+    profile[16:20] = space
+    assert icc.is_srgb(bytes(profile))
+
+
+def test_broken_profiles_count_as_srgb_and_never_crash() -> None:
+    whole = samples.profile("adobe")
+    rng = np.random.default_rng(4)
+    rgb = colours()[:2, :5]
+    candidates = [b"", b"x" * 300, whole[:100], whole[:-200]]
+    for _ in range(200):
+        damaged = bytearray(whole)
+        for _ in range(rng.integers(1, 9)):
+            damaged[rng.integers(len(damaged))] = rng.integers(256)
+        candidates.append(bytes(damaged))
+    for profile in candidates:
+        result = icc.from_srgb(icc.to_srgb(rgb, profile), profile)
+        assert result.shape == rgb.shape
+    assert all(icc.is_srgb(profile) for profile in candidates[:4])
