@@ -89,7 +89,8 @@ def waterfront(stage: Stage, seed: int) -> None:
         (0.3, 0.28, 0.25),
         seed,
     )
-    kinds = [tree(kind, stage.light, 200, seed + 110 + i) for i, kind in enumerate((OAK, OAK, POPLAR, OAK))]
+    size = max(24, min(200, round(15.0 * stage.view.f / 641.0)))
+    kinds = [tree(kind, stage.light, size, seed + 110 + i) for i, kind in enumerate((OAK, OAK, POPLAR, OAK))]
     for x in np.arange(-440.0, 440.0, 8.5).tolist():
         if rng.random() < 0.82:
             tall = float(rng.uniform(8.0, 14.5))

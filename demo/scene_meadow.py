@@ -105,6 +105,7 @@ def grass(
             else 4 + int(rng.choice(3, p=[0.5, 0.35, 0.15]))
         )
         tall = float(rng.uniform(0.20, 0.42)) * (1.0 + 0.25 * float(lush[k]))
+        tall *= 0.45 + 0.55 * min(1.0, (float(off[k]) - 0.5) / 0.6)
         tall *= 0.45 if abs(float(x[k] - track(y[k]))) < 1.3 else 1.0
         kind = smaller[pick] if tall * stage.view.f / float(y[k]) < size / 4 else kinds[pick]
         foot = (float(x[k]), float(y[k]), float(z[k]) - 0.03)
@@ -114,7 +115,8 @@ def grass(
 def woods(stage: Stage, land: Land, count: int, span: tuple[float, float], seed: int) -> None:
     """Hedges and copses on the hills between the two distances of `span`."""
     rng = np.random.default_rng([seed, 65])
-    kinds = [tree(k, stage.light, 260, seed + i) for i, k in enumerate((OAK, OAK, POPLAR, BUSH, OAK, BUSH))]
+    size = max(48, min(260, round(17.0 * stage.view.f / span[0])))
+    kinds = [tree(k, stage.light, size, seed + i) for i, k in enumerate((OAK, OAK, POPLAR, BUSH, OAK, BUSH))]
     small = [kind.scaled(48, False) for kind in kinds]
     y = np.sort(np.exp(rng.uniform(np.log(span[0]), np.log(span[1]), count)))[::-1].astype(np.float32)
     x = (rng.uniform(-0.54, 0.54, count) / stage.view.focal).astype(np.float32) * y

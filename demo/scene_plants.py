@@ -99,12 +99,21 @@ def _clumps(habit: Habit, rng: np.random.Generator) -> tuple[F32, F32]:
         radius = 0.012 + 0.045 * (1.0 - z)
         centres = np.stack([reach * np.cos(angle), reach * np.sin(angle), z - 0.12 * reach], 1)
         return centres.astype(np.float32), radius.astype(np.float32)
+    # a few boughs, each with its own ball of leaves, make the outline uneven
+    boughs = 7 + int(rng.integers(4))
+    turn = rng.random() * 7 + np.arange(boughs) * 2.4
+    level = np.linspace(-0.75, 0.72, boughs) + rng.normal(0, 0.08, boughs)
+    wide = np.sqrt(np.clip(1.0 - level**2, 0.05, 1.0)) * rng.uniform(0.38, 0.72, boughs)
+    hearts = np.stack([np.cos(turn) * wide, np.sin(turn) * wide, level], 1)
+    sizes = rng.uniform(0.30, 0.50, boughs)
+    pick = rng.choice(boughs, habit.clumps, p=sizes**2 / np.sum(sizes**2))
     direction = rng.standard_normal((habit.clumps, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    reach = 0.35 + 0.5 * rng.random((habit.clumps, 1)) ** 0.6
-    stretch = np.array([across, across, upward])
-    centres = direction * reach * stretch + np.array([0, 0, middle])
-    radius = across * (0.16 + 0.16 * rng.random(habit.clumps)) * (1.15 - 0.4 * reach[:, 0])
+    inside = hearts[pick] + direction * (sizes[pick, None] * rng.random((habit.clumps, 1)) ** 0.45)
+    centres = inside * np.array([across, across, upward]) + np.array([0, 0, middle])
+    radius = across * rng.uniform(0.09, 0.21, habit.clumps)
+    over = (centres[:, 2] + radius).max() - 0.985
+    centres[:, 2] -= max(0.0, over) * (centres[:, 2] / centres[:, 2].max()) ** 2
     return centres.astype(np.float32), radius.astype(np.float32)
 
 
@@ -201,15 +210,16 @@ def tuft(
     tall = rng.uniform(0.35, 0.97, blades) * (1.0 - 0.35 * np.abs(foot))
     bend = rng.normal(0, 0.16, blades)
     wide = rng.uniform(0.004, 0.011, blades)
+    rise = 0.10 * np.square(foot) + rng.uniform(0.0, 0.10, blades)  # no straight lower edge
     straw = (rng.random(blades) < dry)[:, None]
     base = np.where(straw, [0.26, 0.22, 0.09], [0.095, 0.155, 0.026]) * rng.uniform(0.7, 1.3, (blades, 1))
     turn = np.clip(rng.normal(0.55, 0.25, blades), 0.15, 1.0)
     knots = np.linspace(0, 1, 6)
     for low, high in pairwise(knots):
-        left = [foot + bend * low**2 - wide * (1.05 - low), tall * low]
-        right = [foot + bend * low**2 + wide * (1.05 - low), tall * low]
-        far_right = [foot + bend * high**2 + wide * (1.05 - high), tall * high]
-        far_left = [foot + bend * high**2 - wide * (1.05 - high), tall * high]
+        left = [foot + bend * low**2 - wide * (1.05 - low), rise + (tall - rise) * low]
+        right = [foot + bend * low**2 + wide * (1.05 - low), rise + (tall - rise) * low]
+        far_right = [foot + bend * high**2 + wide * (1.05 - high), rise + (tall - rise) * high]
+        far_left = [foot + bend * high**2 - wide * (1.05 - high), rise + (tall - rise) * high]
         corners = np.stack([np.stack(p, 1) for p in (left, right, far_right, far_left)], 1)
         open_up = (low * tall) / 0.8
         sky = 0.2 + 0.8 * open_up

@@ -7,7 +7,7 @@ from demo.scene_city import paving, terrace, towers, waterfront
 from demo.scene_houses import house
 from demo.scene_meadow import grass, hills, woods
 from demo.scene_meadow import surface as meadow_surface
-from demo.scene_mountains import forest, range_land, surface
+from demo.scene_mountains import bank, forest, range_land, surface
 from demo.scene_noise import F32
 from demo.scene_plants import OAK, Stage, tree
 from demo.scene_shade import ground
@@ -20,8 +20,8 @@ from demo.scene_water import add_water
 def lake(width: int, height: int, seed: int) -> F32:
     """A mountain lake at noon: snow, rock, spruce forest and the mirror of all of them."""
     view = View(width, height, 0.80, 0.56, 4.0)
-    light = daylight(108, 40)
-    land = range_land(15000.0, 300.0, 2300.0, seed)
+    light = daylight(112, 38, reach=38000.0)
+    land = range_land(15000.0, 300.0, 2900.0, seed)
     sky = add_clouds(view, clear_sky(view, light), light, Clouds(0.36), seed)
     hits = trace(view, land, 320.0, 15000.0)
     far = light.haze(surface(view, land, hits, light, seed), hits.y)
@@ -33,7 +33,9 @@ def lake(width: int, height: int, seed: int) -> F32:
     below = view.rows[:, None] < -view.eye / 320.0
     water = np.maximum(water, below.astype(np.float32))
     shore = np.argmax(water > 0.5, axis=0).astype(np.float32)
-    return develop(add_water(view, radiance, water, shore, light, seed), 1.15)
+    radiance = add_water(view, radiance, water, shore, light, seed)
+    bank(Stage(view, light, radiance, np.full_like(depth, 1e6)), seed)
+    return develop(radiance, 1.2)
 
 
 def meadow(width: int, height: int, seed: int) -> F32:

@@ -98,8 +98,9 @@ def church(stage: Stage, seed: int) -> None:
 def gardens(stage: Stage, plots: list[Plot], seed: int) -> None:
     """Trees and bushes beside the houses."""
     rng = np.random.default_rng([seed, 91])
+    size = max(48, min(420, round(10.5 * stage.view.f / 60.0)))
     kinds = [
-        tree(k, stage.light, 420, seed + 92 + i) for i, k in enumerate((OAK, POPLAR, BUSH, OAK, BUSH, BUSH))
+        tree(k, stage.light, size, seed + 92 + i) for i, k in enumerate((OAK, POPLAR, BUSH, OAK, BUSH, BUSH))
     ]
     for plot in plots:
         for _ in range(5):
