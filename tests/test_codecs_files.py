@@ -15,6 +15,7 @@ import pytest
 import tifffile
 
 from lptn_cli import codecs
+from lptn_cli.codecs import icc
 from lptn_cli.codecs.ifd import Field, pack
 from lptn_cli.codecs.image import EncodeOptions, Metadata
 from lptn_cli.errors import DecodeError, TooLargeError, UnsupportedError
@@ -302,6 +303,22 @@ def test_avif_turn_without_exif_is_kept() -> None:
     assert image.metadata.exif is None and image.metadata.orientation == 5
     for format in samples.FORMATS:
         assert codecs.decode(codecs.encode(image, EncodeOptions(format))).metadata.orientation == 5
+
+
+@pytest.mark.parametrize(("primaries", "srgb"), [(1, True), (2, True), (9, False), (12, False)])
+def test_avif_of_wide_gamut_without_a_profile_is_given_one(primaries: int, srgb: bool) -> None:
+    data = bytearray(samples.file("avif"))
+    at = data.index(b"nclx") + 4
+    data[at : at + 2] = struct.pack(">H", primaries)
+    assert icc.is_srgb(codecs.decode(bytes(data)).metadata.icc) is srgb
+
+
+def test_avif_of_high_dynamic_range_is_refused() -> None:
+    data = bytearray(samples.file("avif"))
+    at = data.index(b"nclx") + 6
+    data[at : at + 2] = struct.pack(">H", 16)
+    with pytest.raises(UnsupportedError, match="HDR"):
+        codecs.read_header(bytes(data))
 
 
 def test_avif_huge_header() -> None:

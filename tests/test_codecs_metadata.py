@@ -175,3 +175,17 @@ def test_a_changed_part_is_written_in_the_place_of_the_old_one() -> None:
     changed = Image(image.pixels, "jpeg", metadata=replace(image.metadata, exif=other))
     segments = codecs.decode(codecs.encode(changed, EncodeOptions("jpeg"))).metadata.segments
     assert segments == ((0xFE, b"before"), (0xE1, b"Exif\x00\x00" + other), (0xFE, b"after"))
+
+
+def test_no_gps_drops_texts_and_comments_that_speak_of_it() -> None:
+    text = (b"tEXt", b"exif:GPSLatitude\x0052/1")
+    raw = (b"zTXt", b"Raw profile type app12\x00\x00" + b"x")
+    other = (b"tEXt", b"Author\x00A. Photographer")
+    metadata = Metadata(chunks=(text, raw, other), comments=(b"GPS 52.1 13.4", b"a comment"))
+    hidden = codecs.decode(
+        codecs.encode(samples.image(metadata), EncodeOptions("png", metadata="no-gps"))
+    ).metadata
+    assert hidden.chunks == (other,) and hidden.comments == (b"a comment",)
+    jpeg = samples.jpeg((0xFE, b"GPS 52.1 13.4"), (0xFE, b"a comment"))
+    kept = codecs.decode(codecs.encode(codecs.decode(jpeg), EncodeOptions("jpeg", metadata="no-gps")))
+    assert kept.metadata.comments == (b"a comment",)

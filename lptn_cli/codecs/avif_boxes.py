@@ -38,12 +38,11 @@ class Still:
     @property
     def depth(self) -> int:
         """Bits per sample: 8, 10 or 12."""
-        flags = self.properties.get(b"av1C", b"\0\0\0")[2]
-        return (12 if flags & 0x20 else 10) if flags & 0x40 else 8
-
-    @property
-    def monochrome(self) -> bool:
-        return bool(self.properties.get(b"av1C", b"\0\0\0")[2] & 0x10)
+        configuration, pixi = self.properties.get(b"av1C", b""), self.properties.get(b"pixi", b"")
+        if len(configuration) >= 3:
+            flags = configuration[2]
+            return (12 if flags & 0x20 else 10) if flags & 0x40 else 8
+        return pixi[5] if len(pixi) > 5 else 8  # a grid of pictures has no av1C of its own
 
     @property
     def coding(self) -> tuple[int, int]:

@@ -40,7 +40,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Walked:
-    """The frame header, every APPn and COM before the first scan, and the pieces of the file without metadata.
+    """The frame header, every APPn and COM before the first scan, and the file in pieces without metadata.
 
     libjpeg must not see metadata: strict, it refuses a whole photo for one bad ICC segment.
     """

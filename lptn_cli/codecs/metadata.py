@@ -32,7 +32,8 @@ def prepared(metadata: Metadata, policy: MetadataPolicy, *, grey: bool) -> Metad
         exif=_exif(metadata, hide),
         xmp=_xmp(metadata.xmp, hide),
         iptc=_iptc(metadata.iptc, hide),
-        chunks=_chunks(metadata, hide),
+        comments=tuple(c for c in metadata.comments if not (hide and xmp.may_tell_position(c))),
+        chunks=tuple(c for c in metadata.chunks if not (hide and _may_tell(c[1]))),
     )
     if not metadata.segments:
         return after
@@ -62,6 +63,6 @@ def _iptc(block: bytes | None, hide: bool) -> bytes | None:
     return block if cleaned is None and not hide else cleaned or None
 
 
-def _chunks(metadata: Metadata, hide: bool) -> tuple[tuple[bytes, bytes], ...]:
-    """ImageMagick's raw profiles are text chunks that may hold anything."""
-    return tuple(c for c in metadata.chunks if not (hide and c[1].startswith(b"Raw profile type")))
+def _may_tell(text: bytes) -> bool:
+    """ImageMagick's text chunks: `exif:GPSLatitude`, or raw profiles that may hold anything."""
+    return text.startswith(b"Raw profile type") or xmp.may_tell_position(text)

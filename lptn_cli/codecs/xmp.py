@@ -39,7 +39,12 @@ def without_gps(packet: bytes) -> bytes | None:
         return None
     for pattern in (_GPS_ATTRIBUTE, _GPS_EMPTY, _GPS_ELEMENT):
         packet = pattern.sub(b"", packet)
-    return None if _REMAINS.search(packet) else packet
+    return None if may_tell_position(packet) else packet
+
+
+def may_tell_position(text: bytes) -> bool:
+    """Whether any text, not only a packet, speaks of GPS, latitude or longitude."""
+    return bool(_REMAINS.search(text))
 
 
 def without_thumbnails(packet: bytes) -> bytes:
