@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from lptn_cli.training.loop import near_identity
 OWN = Variant(padding="reflect", normalization="none", output="linear")
 
 
-def photo(height: int, width: int, dtype: str = "uint8", seed: int = 0) -> NDArray[np.generic]:
+def photo(height: int, width: int, dtype: str = "uint8", seed: int = 0) -> NDArray[Any]:
     """(height, width, 3): smooth shades, an edge and some texture, using most of the range of the type."""
     numbers = np.random.default_rng(seed)
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
@@ -48,7 +49,9 @@ def preset(tmp_path_factory: pytest.TempPathFactory) -> Preset:
 
 
 @pytest.fixture(autouse=True)
-def _no_presets_of_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_presets_of_the_user(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Tests neither see nor touch what the person who runs them has installed."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "config"))
     monkeypatch.delenv("LPTN_PRESET", raising=False)

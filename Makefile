@@ -1,0 +1,32 @@
+# Every command sets up what it needs: `make demo` is enough on a fresh clone.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PHOTOS ?=
+OUT ?= demo-out
+
+.PHONY: setup demo test lint bench clean
+
+setup: $(VENV)/.done
+
+$(VENV)/.done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+demo: setup
+	$(BIN)/python -m demo.run --out $(OUT) $(if $(PHOTOS),--photos $(PHOTOS))
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/python -m benchmarks.batch --out benchmarks/results
+
+clean:
+	rm -rf $(VENV) $(OUT) dist

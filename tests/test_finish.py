@@ -1,0 +1,83 @@
+"""The two full-resolution passes: what they promise to the pixel."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from lptn_cli.finish import FloatImage, finish, fit_affine, shrink
+from tests.conftest import photo
+
+
+def constant(value: float, height: int = 20, width: int = 30) -> FloatImage:
+    return np.full((height, width, 3), value, np.float32)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("size", [(200, 300), (101, 75), (1, 40), (40, 1), (65, 3)])
+def test_gain_one_and_offset_zero_give_the_photo_itself(size: tuple[int, int], dtype: str) -> None:
+    pixels = photo(*size, dtype)
+    result = finish(pixels, constant(1), constant(0))
+    assert result.dtype == pixels.dtype
+    np.testing.assert_array_equal(result, pixels)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_result_is_clamped_and_rounded_to_the_nearest(dtype: str) -> None:
+    top = np.iinfo(dtype).max
+    pixels = photo(90, 130, dtype)
+    result = finish(pixels, constant(1.6437), constant(-0.2))
+    wanted = np.rint(np.clip(pixels / top * 1.6437 - 0.2, 0, 1) * top)
+    assert np.abs(result.astype(float) - wanted).max() <= 1  # float32 may round a tie the other way
+    assert (result != wanted).mean() < 0.01
+
+
+def test_enlargement_is_that_of_cv2_resize() -> None:
+    """Strips and matrix products are only another way to say: linear, centres aligned."""
+    numbers = np.random.default_rng(0)
+    b = numbers.random((17, 23, 3)).astype(np.float32)
+    pixels = np.zeros((301, 205, 3), np.uint16)
+    wanted = cv2.resize(b, (205, 301), interpolation=cv2.INTER_LINEAR) * 65535
+    np.testing.assert_allclose(finish(pixels, constant(0, 17, 23), b), wanted, atol=1)
+
+
+def test_smooth_gradient_of_16_bits_keeps_its_levels() -> None:
+    ramp = np.linspace(0, 65535, 6000).astype(np.uint16)
+    pixels = np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (40, 6000, 3)))
+    result = finish(pixels, constant(0.8), constant(0.1))
+    assert len(np.unique(result)) > 4000
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_shrink_is_the_area_average(dtype: str) -> None:
+    pixels = photo(240, 360, dtype)
+    small = shrink(pixels, 60)
+    blocks = pixels.reshape(60, 4, 90, 4, 3).mean(axis=(1, 3)) / np.iinfo(dtype).max
+    assert small.shape == (60, 90, 3)
+    assert small.dtype == np.float32
+    np.testing.assert_allclose(small, blocks, atol=0.51 / np.iinfo(dtype).max)
+
+
+def test_shrink_never_enlarges() -> None:
+    pixels = photo(50, 80)
+    np.testing.assert_allclose(shrink(pixels, 240), pixels / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(17, 4000), (1, 900), (900, 1)])
+def test_shrink_of_extreme_shapes(shape: tuple[int, int]) -> None:
+    assert min(shrink(photo(*shape), 16).shape[:2]) >= 1
+
+
+def test_fit_finds_the_gain_and_offset_that_are_there() -> None:
+    small = np.divide(photo(60, 90), 255, dtype=np.float32)
+    a, b = fit_affine(small, small * np.float32(0.6) + np.float32(0.2), constant(0.6, 60, 90)[..., :1])
+    np.testing.assert_allclose(a, 0.6, atol=1e-2)
+    np.testing.assert_allclose(b, 0.2, atol=1e-2)
+
+
+def test_fit_in_a_flat_area_takes_the_given_gain_and_keeps_the_mean() -> None:
+    """A gain of zero there, as in He & Sun, would wipe out texture finer than the small image."""
+    a, b = fit_affine(constant(0.5), constant(0.3), np.full((20, 30, 1), 0.8, np.float32))
+    np.testing.assert_allclose(a, 0.8, atol=1e-4)
+    np.testing.assert_allclose(a * 0.5 + b, 0.3, atol=1e-5)

@@ -1,0 +1,168 @@
+"""A look applied: exact at strength 0, the same at every size, upright, in the file's colours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from lptn_cli import Retoucher
+from lptn_cli.errors import DeviceError, TooSmallError
+from lptn_cli.preset import Preset
+from lptn_cli.translate import _array, _tensor, blend, find_device, load_network, turn_back, turn_upright
+from tests.conftest import make_preset, photo
+
+
+@pytest.fixture(scope="module")
+def look(preset: Preset) -> Retoucher:
+    return Retoucher(preset, "cpu")
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Retoucher:
+    return Retoucher(make_preset(tmp_path_factory.mktemp("published"), native_scale=None), "cpu")
+
+
+def psnr(result: NDArray[Any], wanted: NDArray[Any]) -> float:
+    top = np.iinfo(result.dtype).max
+    return float(-10 * np.log10(np.mean(((result.astype(float) - wanted) / top) ** 2)))
+
+
+def shrunk(pixels: Any, short_side: int) -> Any:
+    ratio = short_side / min(pixels.shape[:2])
+    size = (round(pixels.shape[1] * ratio), round(pixels.shape[0] * ratio))
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_strength_zero_is_the_photo_itself(look: Retoucher, published: Retoucher, dtype: str) -> None:
+    pixels = photo(150, 220, dtype)
+    for retoucher in (look, published):
+        result = retoucher(pixels, strength=0)
+        assert result.dtype == pixels.dtype
+        assert result is not pixels
+        np.testing.assert_array_equal(result, pixels)
+
+
+def test_the_look_is_visible_and_input_is_not_changed(look: Retoucher) -> None:
+    pixels = photo(150, 220)
+    before = pixels.copy()
+    result = look(pixels)
+    assert result.mean() < pixels.mean() - 10
+    np.testing.assert_array_equal(pixels, before)
+
+
+@pytest.mark.parametrize("short_side", [80, 200, 600])
+def test_same_look_at_every_size(look: Retoucher, short_side: int) -> None:
+    large: Any = cv2.GaussianBlur(photo(1200, 1700), (0, 0), 2)
+    assert psnr(shrunk(look(large), short_side), look(shrunk(large, short_side))) > 38
+
+
+def test_8_and_16_bits_agree(look: Retoucher) -> None:
+    pixels = photo(150, 220)
+    deep = look(pixels.astype(np.uint16) * 257)
+    assert np.abs(deep / 257 - look(pixels)).max() <= 2
+
+
+@pytest.mark.parametrize("strength", [0.25, 0.5, 1.5])
+def test_strength_moves_evenly(look: Retoucher, strength: float) -> None:
+    pixels = (photo(150, 220) // 2 + 80).astype(np.uint8)  # far from black and white: nothing is clamped
+    whole = look(pixels, strength=1.0).astype(float) - pixels
+    part = look(pixels, strength=strength).astype(float) - pixels
+    assert np.abs(part - strength * whole).max() <= 2.5
+
+
+def test_light_and_color_split_the_look(look: Retoucher) -> None:
+    numbers = np.random.default_rng(1)
+    before, after = numbers.random((2, 12, 9, 3)).astype(np.float32)
+    luma = np.array([0.299, 0.587, 0.114])
+    bright = blend(before, after, 1.0, 0.0)
+    coloured = blend(before, after, 0.0, 1.0)
+    np.testing.assert_allclose(bright @ luma, after @ luma, atol=1e-5)
+    np.testing.assert_allclose(coloured @ luma, before @ luma, atol=1e-5)
+    np.testing.assert_allclose(bright + coloured - before, after, atol=1e-5)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_network_sees_the_photo_upright(look: Retoucher, orientation: int) -> None:
+    upright = photo(150, 220)
+    stored: Any = np.ascontiguousarray(turn_back(upright, orientation))
+    result: Any = look(stored, orientation=orientation)
+    assert np.abs(turn_upright(result, orientation).astype(float) - look(upright)).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("orientation", "corner"),
+    # where the corner that is stored first (row 0, column 0) is to be seen: TIFF 6.0, tag 274
+    [
+        (1, (0, 0)),
+        (2, (0, -1)),
+        (3, (-1, -1)),
+        (4, (-1, 0)),
+        (5, (0, 0)),
+        (6, (0, -1)),
+        (7, (-1, -1)),
+        (8, (-1, 0)),
+    ],
+)
+def test_convention_of_orientation(orientation: int, corner: tuple[int, int]) -> None:
+    stored = np.zeros((4, 6, 3), np.float32)
+    stored[0, 0] = 1.0
+    upright = turn_upright(stored, orientation)
+    assert upright.shape[:2] == ((6, 4) if orientation >= 5 else (4, 6))
+    assert upright[corner].max() == 1.0
+    np.testing.assert_array_equal(turn_back(upright, orientation), stored)
+
+
+@pytest.mark.parametrize("shape", [(17, 4000), (4000, 17), (64, 64), (33, 50)])
+def test_extreme_shapes(look: Retoucher, shape: tuple[int, int]) -> None:
+    assert look(photo(*shape)).shape == (*shape, 3)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (15, 15), (15, 900)])
+def test_too_small_is_said(look: Retoucher, published: Retoucher, shape: tuple[int, int]) -> None:
+    for retoucher in (look, published):
+        with pytest.raises(TooSmallError, match="16 pixels"):
+            retoucher(photo(*shape))
+
+
+def test_flat_grey_stays_flat_to_the_border(look: Retoucher) -> None:
+    result = look(np.full((300, 400, 3), 128, np.uint8))
+    assert int(np.ptp(result.reshape(-1, 3), axis=0).max()) <= 1
+
+
+def test_other_arrays_are_refused(look: Retoucher) -> None:
+    wrongs: list[Any] = [photo(50, 50)[..., 0], photo(50, 50).astype(np.float32)]
+    for wrong in wrongs:
+        with pytest.raises(ValueError, match="uint8 or uint16"):
+            look(wrong)
+
+
+def test_published_way_is_the_network_on_every_pixel(published: Retoucher) -> None:
+    pixels = photo(96, 120)
+    with torch.inference_mode():
+        wanted = _array(load_network(published.preset)(_tensor(np.divide(pixels, 255, dtype=np.float32))))
+    np.testing.assert_array_equal(published(pixels), np.rint(wanted.clip(0, 1) * 255).astype(np.uint8))
+
+
+def test_devices_that_are_not_there() -> None:
+    for name in ("cuda:99", "tpu", "mps:0x", "meta"):
+        with pytest.raises(DeviceError):
+            find_device(name)
+
+
+def test_the_preset_is_found_by_path(preset: Preset, look: Retoucher) -> None:
+    pixels = photo(100, 90)
+    np.testing.assert_array_equal(Retoucher(preset.path, "cpu")(pixels), look(pixels))
+
+
+def test_from_the_package(preset: Preset) -> None:
+    import lptn_cli
+
+    assert lptn_cli.Retoucher is Retoucher
+    assert Path(lptn_cli.__file__).is_file()
