@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import imagecodecs
@@ -106,6 +107,7 @@ def iptc_block() -> bytes:
     )
 
 
+@lru_cache  # a profile holds the second it was made in
 def profile(name: str = "p3") -> bytes:
     """An ICC profile of a matrix and curves: p3, adobe, prophoto or srgb."""
     if name == "srgb":
