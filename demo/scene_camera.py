@@ -9,16 +9,18 @@ from demo.scene_noise import F32, f32
 def encode(linear: F32) -> F32:
     """sRGB transfer curve, [0, 1] to [0, 1]."""
     x = np.clip(linear, 0.0, 1.0)
-    return np.asarray(
-        np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.power(np.maximum(x, 1e-6), 1 / 2.4) - 0.055),
-        np.float32,
-    )
+    curve = f32(cv2.pow(x, 1 / 2.4))
+    curve *= np.float32(1.055)
+    curve -= np.float32(0.055)
+    return np.where(x <= np.float32(0.0031308), x * np.float32(12.92), curve)
 
 
 def decode(srgb: F32) -> F32:
     """Inverse of `encode`."""
     x = np.clip(srgb, 0.0, 1.0)
-    return np.asarray(np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4), np.float32)
+    return np.asarray(
+        np.where(x <= 0.04045, x / 12.92, f32(cv2.pow(f32((x + 0.055) / 1.055), 2.4))), np.float32
+    )
 
 
 def develop(radiance: F32, exposure: float = 1.0, colourfulness: float = 1.1) -> F32:

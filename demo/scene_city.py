@@ -6,9 +6,10 @@ import numpy as np
 
 from demo.scene_houses import Body, Tone, box, tower
 from demo.scene_noise import F32, blend, colour, ramp, sample, tile
-from demo.scene_plants import OAK, POPLAR, Stage, tree
+from demo.scene_plants import OAK, POPLAR, tree
 from demo.scene_shade import Ground
 from demo.scene_sky import Light
+from demo.scene_stage import Stage
 from demo.scene_view import View
 from demo.scene_village import PLASTER, ROOF, SHUTTER, Plot
 from demo.scene_walls import Style, facade, plain

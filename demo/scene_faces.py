@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from demo.scene_noise import F32, f32
-from demo.scene_plants import Stage
+from demo.scene_stage import Stage
 from demo.scene_walls import Skin
 
 Point = tuple[float, float, float]

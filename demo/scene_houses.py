@@ -7,7 +7,7 @@ import numpy as np
 
 from demo.scene_faces import Paint, Point, face
 from demo.scene_noise import F32
-from demo.scene_plants import Stage
+from demo.scene_stage import Stage
 from demo.scene_walls import Style, curtain, facade, gable, plain, tiles
 
 Tone = tuple[float, float, float]

@@ -3,9 +3,10 @@
 import numpy as np
 
 from demo.scene_noise import F32, blend, colour, ramp, sample, tile
-from demo.scene_plants import BUSH, OAK, POPLAR, Stage, tree, tuft
+from demo.scene_plants import BUSH, OAK, POPLAR, tree, tuft
 from demo.scene_shade import Ground
 from demo.scene_sky import Light
+from demo.scene_stage import Stage
 from demo.scene_view import Hits, Land, normals
 
 SIDE = 1024
@@ -91,7 +92,6 @@ def grass(
     kinds = [
         tuft(stage.light, size, seed + k, dry=0.08 + 0.05 * (k % 4), petals=p) for k, p in enumerate(flowers)
     ]
-    smaller = [kind.scaled(max(8, size // 4), False) for kind in kinds]
     y = np.sort(np.exp(rng.uniform(np.log(start), np.log(reach), count)))[::-1].astype(np.float32)
     x = (rng.uniform(-0.58, 0.58, count) / stage.view.focal).astype(np.float32) * y
     z = land.lookup(land.height, x[None], y[None])[0]
@@ -107,9 +107,10 @@ def grass(
         tall = float(rng.uniform(0.20, 0.42)) * (1.0 + 0.25 * float(lush[k]))
         tall *= 0.45 + 0.55 * min(1.0, (float(off[k]) - 0.5) / 0.6)
         tall *= 0.45 if abs(float(x[k] - track(y[k]))) < 1.3 else 1.0
-        kind = smaller[pick] if tall * stage.view.f / float(y[k]) < size / 4 else kinds[pick]
         foot = (float(x[k]), float(y[k]), float(z[k]) - 0.03)
-        stage.plant(kind, foot, tall, float(lit[k]), float(rng.uniform(0.8, 1.2)), bool(rng.random() < 0.5))
+        stage.plant(
+            kinds[pick], foot, tall, float(lit[k]), float(rng.uniform(0.8, 1.2)), bool(rng.random() < 0.5)
+        )
 
 
 def woods(stage: Stage, land: Land, count: int, span: tuple[float, float], seed: int) -> None:
@@ -117,7 +118,6 @@ def woods(stage: Stage, land: Land, count: int, span: tuple[float, float], seed:
     rng = np.random.default_rng([seed, 65])
     size = max(48, min(260, round(17.0 * stage.view.f / span[0])))
     kinds = [tree(k, stage.light, size, seed + i) for i, k in enumerate((OAK, OAK, POPLAR, BUSH, OAK, BUSH))]
-    small = [kind.scaled(48, False) for kind in kinds]
     y = np.sort(np.exp(rng.uniform(np.log(span[0]), np.log(span[1]), count)))[::-1].astype(np.float32)
     x = (rng.uniform(-0.54, 0.54, count) / stage.view.focal).astype(np.float32) * y
     z = land.lookup(land.height, x[None], y[None])[0]
@@ -126,10 +126,9 @@ def woods(stage: Stage, land: Land, count: int, span: tuple[float, float], seed:
     for k in np.flatnonzero((hedge[0] > 0.3) | (copse > 0.85)):
         pick = int(rng.integers(6))
         tall = float(rng.uniform(7.0, 17.0)) * (0.35 if pick in (3, 5) else 1.0)
-        kind = small[pick] if tall * stage.view.f / float(y[k]) < 48 else kinds[pick]
         foot = (float(x[k]), float(y[k]), float(z[k]) - 0.4)
         stage.plant(
-            kind,
+            kinds[pick],
             foot,
             tall,
             float(rng.uniform(0.7, 1.0)),

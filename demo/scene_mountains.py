@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 
 from demo.scene_noise import F32, blend, colour, enlarge, f32, ramp, sample, tile
-from demo.scene_plants import BUSH, SPRUCE, Stage, tree, tuft
+from demo.scene_plants import BUSH, SPRUCE, tree, tuft
 from demo.scene_sky import Light
+from demo.scene_stage import Stage
 from demo.scene_view import Hits, Land, View, normals, shadow
 
 SIDE = 1024  # height map pixels
@@ -85,7 +86,6 @@ def forest(stage: Stage, land: Land, count: int, line: float, seed: int) -> None
     rng = np.random.default_rng([seed, 31])
     size = max(60, min(480, round(27.0 * stage.view.f / 420.0)))
     kinds = [tree(SPRUCE, stage.light, size, seed + k) for k in range(5)]
-    small = [kind.scaled(60, False) for kind in kinds]
     groves = tile(256, 4, 4, 0.6, seed + 30)
     sunny = shadow(land, stage.light.sun, 25.0)
     depth = np.sort(np.exp(rng.uniform(np.log(420.0), np.log(5200.0), count)))[::-1].astype(np.float32)
@@ -97,8 +97,7 @@ def forest(stage: Stage, land: Land, count: int, line: float, seed: int) -> None
     grows = (ground > 1.0) & (ground + 160.0 * here < line) & (slope > 0.45) & (here > -1.1)
     for k in np.flatnonzero(grows):
         tall = float(rng.uniform(13.0, 27.0))
-        pixels = tall * stage.view.f / float(depth[k])
-        kind = (small if pixels < 60 else kinds)[int(rng.integers(5))]
+        kind = kinds[int(rng.integers(5))]
         foot = (float(across[k]), float(depth[k]), float(ground[k]) - 0.6)
         stage.plant(
             kind,

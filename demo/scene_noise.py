@@ -38,10 +38,16 @@ def enlarge(grid: F32, n: int) -> F32:
 def sample(texture: F32, x: F32, y: F32, period: float) -> F32:
     """The seamless texture at world positions x, y (same shape); it repeats every `period` units."""
     n = texture.shape[0]
-    scale = np.float32(n / period)
-    u = np.mod(x * scale, np.float32(n))
-    v = np.mod(y * scale, np.float32(n))
-    return np.asarray(cv2.remap(texture, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP), np.float32)
+    u, v = wrapped(x, n, period), wrapped(y, n, period)
+    return f32(cv2.remap(texture, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP))
+
+
+def wrapped(x: F32, n: int, period: float) -> F32:
+    """World positions as pixels 0..n of a tile that repeats every `period` units."""
+    turn = x * np.float32(1.0 / period)
+    turn -= np.floor(turn)  # many times faster than np.mod
+    turn *= np.float32(n)
+    return turn
 
 
 def f32(x: ArrayLike) -> F32:
@@ -57,7 +63,10 @@ def ramp(x: F32, low: float, high: float) -> F32:
 
 def blend(a: F32, b: F32, t: F32) -> F32:
     """a where t is 0, b where t is 1; t is (H, W), a and b are (H, W, 3) or a colour (3,)."""
-    return np.asarray(a + (b - a) * t[..., None], np.float32)
+    out = b - a
+    out = out * t[..., None]
+    out += a
+    return f32(out)
 
 
 def colour(r: float, g: float, b: float) -> F32:

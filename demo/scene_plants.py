@@ -1,67 +1,13 @@
-"""Trees, bushes and grass: drawn leaf by leaf once as sprites, then set into the scene by the hundred."""
+"""Trees, bushes and grass, grown in three dimensions and drawn leaf by leaf."""
 
 from dataclasses import dataclass
 from itertools import pairwise
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from demo.scene_noise import F32, f32
 from demo.scene_sky import Light
-from demo.scene_view import View
-
-BRIGHTEST = 0.5  # the albedo that 255 stands for while a sprite is drawn
-
-
-@dataclass(frozen=True)
-class Sprite:
-    """A plant: what it sends back of sun and skylight, (H, W, 3) times coverage, and the coverage (H, W).
-
-    The foot is at the middle of the bottom edge.
-    """
-
-    sun: F32
-    sky: F32
-    cover: F32
-
-    def scaled(self, height: int, flip: bool) -> "Sprite":
-        """The sprite at another height in pixels."""
-        width = max(2, round(self.cover.shape[1] * height / self.cover.shape[0]))
-        shrink = cv2.INTER_AREA if height < self.cover.shape[0] else cv2.INTER_LINEAR
-        parts = [
-            f32(cv2.resize(p, (width, height), interpolation=shrink))
-            for p in (self.sun, self.sky, self.cover)
-        ]
-        return Sprite(*(np.ascontiguousarray(p[:, ::-1]) if flip else p for p in parts))
-
-
-class Easel:
-    """An 8-bit canvas for one sprite in units of its height: x from -aspect/2 to aspect/2, z from 0 to 1."""
-
-    def __init__(self, height: int, aspect: float) -> None:
-        self.size = height
-        self.albedo = np.zeros((height, round(height * aspect), 4), np.uint8)
-        self.light = np.zeros((*self.albedo.shape[:2], 3), np.uint8)
-
-    def polygons(self, corners: F32, colours: F32, sun: F32, sky: F32) -> None:
-        """Convex polygons (n, k, 2) in drawing order, albedos (n, 3), shares of sun and sky (n,) in 0..1."""
-        half = 0.5 * self.albedo.shape[1]
-        place = np.stack([half + corners[..., 0] * self.size, (1.0 - corners[..., 1]) * self.size], -1)
-        fixed = np.round(place * 16).astype(np.int32)
-        paint = np.clip(np.c_[colours / BRIGHTEST, np.ones(len(colours))] * 255, 0, 255).tolist()
-        lights = np.clip(np.c_[sun, sky, np.zeros(len(sun))] * 255, 0, 255).tolist()
-        for shape, pigment, glow in zip(fixed, paint, lights, strict=True):
-            cv2.fillConvexPoly(self.albedo, shape, pigment, cv2.LINE_AA, 4)
-            cv2.fillConvexPoly(self.light, shape, glow, cv2.LINE_AA, 4)
-
-    def sprite(self) -> Sprite:
-        """The finished drawing."""
-        cover = self.albedo[..., 3].astype(np.float32) / 255
-        solid = np.maximum(cover, 1e-3)[..., None]
-        pigment = self.albedo[..., :3].astype(np.float32) * np.float32(BRIGHTEST / 255) / solid
-        light = self.light.astype(np.float32) / 255
-        return Sprite(f32(pigment * light[..., :1]), f32(pigment * light[..., 1:2]), f32(cover))
+from demo.scene_stage import Easel, Sprite
 
 
 @dataclass(frozen=True)
@@ -126,26 +72,34 @@ def _through(points: F32, toward: F32, centres: F32, radii: F32) -> F32:
 
 
 def _limbs(easel: Easel, habit: Habit, centres: F32, rng: np.random.Generator, facing: float) -> None:
-    """Trunk and branches, as tapered polygons, darker away from the sun."""
-    base, top = habit.trunk, habit.crown[1] + (0.3 if habit.cone else 0.1)
-    limbs = [((0.0, 0.0, 0.0), (rng.normal(0, 0.01), 0.0, top), base, base * 0.25)]
-    for centre in centres[:: max(1, len(centres) // 28)]:
-        foot = max(0.12, float(centre[2]) - 0.9 * float(np.hypot(centre[0], centre[1])) - 0.08)
-        limbs.append(((0.0, 0.0, foot), tuple(centre), base * 0.38 * (1.1 - foot), base * 0.08))
+    """Trunk and curved branches in tapered pieces, each in strips that are lit from one side."""
+    base, top = habit.trunk, habit.crown[1] + (0.3 if habit.cone else 0.05)
+    rod = np.linspace(0.0, 1.0, 7)
+    sway = rng.normal(0, 0.012)
+    paths = [np.stack([sway * np.sin(rod * 4.0), top * rod], 1)]
+    widths = [base * (1.0 - 0.7 * rod) + base * 0.9 * np.exp(-rod * 22.0)]
+    for centre in centres[:: max(1, len(centres) // 16)]:
+        reach = float(centre[0])
+        foot = float(np.clip(centre[2] - 0.9 * abs(reach) - 0.1 * rng.random(), 0.2, top * 0.9))
+        bend = np.stack([reach * rod**1.3, foot + (float(centre[2]) - foot) * rod**0.8], 1)
+        paths.append(bend + rng.normal(0, 0.004, bend.shape) * rod[:, None])
+        widths.append(base * 0.42 * (1.1 - foot) * (1.0 - 0.8 * rod))
     shapes, tones = [], []
-    for start, end, wide, thin in limbs:
-        along = np.array([end[0] - start[0], end[2] - start[2]])
-        side = np.array([along[1], -along[0]]) / (np.hypot(*along) + 1e-6)
-        a, b = np.array([start[0], start[2]]), np.array([end[0], end[2]])
-        for k in range(4):  # strips across the limb, lit from one side
-            lo, hi = k / 2 - 1, (k + 1) / 2 - 1
-            shapes.append(
-                [a + side * wide * lo, a + side * wide * hi, b + side * thin * hi, b + side * thin * lo]
-            )
-            tones.append(0.15 + 0.6 * np.clip(0.5 + facing * (lo + 0.25), 0, 1))
-    bark = np.array([0.11, 0.085, 0.06]) * rng.uniform(0.8, 1.2, (len(shapes), 1))
-    sun = np.array(tones, np.float32)
-    easel.polygons(np.array(shapes, np.float32), bark.astype(np.float32), sun * 0.7, sun * 0 + 0.45)
+    for path, width in zip(paths, widths, strict=True):
+        side = np.gradient(path, axis=0)[:, ::-1] * [1.0, -1.0]
+        side /= np.linalg.norm(side, axis=1, keepdims=True) + 1e-6
+        for k in range(len(rod) - 1):
+            for strip in range(6):
+                low, high = strip / 3 - 1, (strip + 1) / 3 - 1
+                near, far = side[k] * width[k], side[k + 1] * width[k + 1]
+                a, b = path[k], path[k + 1]
+                shapes.append([a + near * low, a + near * high, b + far * high, b + far * low])
+                tones.append(
+                    (0.12 + 0.5 * np.clip(0.5 + facing * (low + 0.17), 0, 1)) * rng.uniform(0.75, 1.25)
+                )
+    bark = np.array([0.10, 0.085, 0.068]) * rng.uniform(0.75, 1.25, (len(shapes), 1))
+    sun = f32(tones) * 0.8
+    easel.polygons(f32(shapes), f32(bark), sun, sun * 0 + 0.40)
 
 
 def tree(habit: Habit, light: Light, height: int, seed: int) -> Sprite:
@@ -153,7 +107,8 @@ def tree(habit: Habit, light: Light, height: int, seed: int) -> Sprite:
     rng = np.random.default_rng([seed, 5])
     centres, radii = _clumps(habit, rng)
     # a small drawing cannot show every leaf
-    leaves = round(habit.leaves * min(1.0, height / 700))
+    detail = min(2.2, height / 700)
+    leaves = round(habit.leaves * detail)
     pick = rng.choice(len(centres), leaves, p=radii**2 / np.sum(radii**2))
     normal = rng.standard_normal((leaves, 3)).astype(np.float32)
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
@@ -188,7 +143,8 @@ def _leaf_shapes(points: F32, normal: F32, habit: Habit, height: int, rng: np.ra
     angle = rng.random(n) * 2 * np.pi
     if habit.cone:
         angle = -0.35 + rng.normal(0, 0.5, n) + np.where(points[:, 0] > 0, 0.0, np.pi + 0.7)
-    length = np.maximum(habit.leaf * rng.uniform(0.7, 1.4, n), 0.9 / height)
+    size = habit.leaf * (max(1.0, height / 700) ** -0.5)
+    length = np.maximum(size * rng.uniform(0.7, 1.4, n), 0.9 / height)
     thin = (0.30 if habit.cone else 0.35 + 0.45 * np.abs(normal[:, 1])) * length
     thin = np.maximum(thin, 0.5 / height)
     along = np.stack([np.cos(angle), np.sin(angle)], 1)
@@ -243,50 +199,3 @@ def _flowers(easel: Easel, places: F32, petals: F32, rng: np.random.Generator) -
         paint = np.r_[petals * rng.uniform(0.7, 1.1, (5, 1)), [[0.35, 0.24, 0.03]]].astype(np.float32)
         glow = np.full(6, rng.uniform(0.6, 1.0), np.float32)
         easel.polygons(shapes, paint, glow, glow)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """The picture in the making, changed in place: radiance (H, W, 3) and depth in metres (H, W)."""
-
-    view: View
-    light: Light
-    radiance: F32
-    depth: NDArray[np.float32]
-
-    def plant(
-        self,
-        sprite: Sprite,
-        foot: tuple[float, float, float],
-        tall: float,
-        lit: float = 1.0,
-        tint: float = 1.0,
-        flip: bool = False,
-    ) -> None:
-        """Set a plant `tall` metres high at the world position `foot`, behind whatever is nearer."""
-        distance = foot[1]
-        pixels = round(tall * self.view.f / distance)
-        if pixels < 2:
-            return
-        part = sprite.scaled(pixels, flip)
-        u, v = self.view.project(np.array([foot], np.float32))[0]
-        height, width = part.cover.shape
-        left, top = round(float(u) - width / 2), round(float(v)) - height
-        x0, x1 = max(left, 0), min(left + width, self.view.width)
-        y0, y1 = max(top, 0), min(top + height, self.view.height)
-        if x0 >= x1 or y0 >= y1:
-            return
-        inside = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
-        here = (slice(y0, y1), slice(x0, x1))
-        front = part.cover[inside] * (self.depth[here] > distance * 0.985 - tall * 0.5)
-        glow = (
-            part.sun[inside] * (self.light.direct * np.float32(lit)) + part.sky[inside] * self.light.ambient
-        )
-        # premultiplied by coverage, so the hazed air has to be as well
-        left = self.light.left(distance)
-        glow = (
-            glow * (left * np.float32(tint)) + (self.light.air * (1.0 - left)) * part.cover[inside][..., None]
-        )
-        seen = front / np.maximum(part.cover[inside], 1e-4)
-        self.radiance[here] += glow * seen[..., None] - self.radiance[here] * front[..., None]
-        self.depth[here] = np.where(front > 0.5, np.float32(distance), self.depth[here])

@@ -9,9 +9,10 @@ from demo.scene_meadow import grass, hills, woods
 from demo.scene_meadow import surface as meadow_surface
 from demo.scene_mountains import bank, forest, range_land, surface
 from demo.scene_noise import F32
-from demo.scene_plants import OAK, Stage, tree
+from demo.scene_plants import OAK, tree
 from demo.scene_shade import ground
 from demo.scene_sky import Clouds, add_clouds, clear_sky, daylight
+from demo.scene_stage import Stage
 from demo.scene_view import View, trace
 from demo.scene_village import church, gardens, settle
 from demo.scene_water import add_water

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from demo.scene_noise import F32, blend, colour, enlarge, f32, ramp, sample, tile
+from demo.scene_noise import F32, blend, colour, enlarge, f32, ramp, sample, tile, wrapped
 from demo.scene_view import View
 
 
@@ -127,7 +127,11 @@ def add_clouds(view: View, sky: F32, light: Light, clouds: Clouds, seed: int) ->
         y = np.asarray((np.float32(height) + jitter) / up, np.float32)
         x = y * across
         field = cv2.remap(
-            layer, *_wrapped(x, y, n, clouds.period), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
+            layer,
+            wrapped(x, n, clouds.period),
+            wrapped(y, n, clouds.period),
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_WRAP,
         )
         rise = (height - clouds.base) / clouds.depth
         detail = sample(fine, x + np.float32(height * 0.2), y + np.float32(height * 0.15), 1500.0)
@@ -141,11 +145,6 @@ def add_clouds(view: View, sky: F32, light: Light, clouds: Clouds, seed: int) ->
     far = np.broadcast_to(np.exp(-clouds.base / up / 42000.0), cover.shape).astype(np.float32)
     cover, bright = cover * far, bright * far[..., None]
     return _compose(view, sky, cover, bright, clouds, seed)
-
-
-def _wrapped(x: F32, y: F32, n: int, period: float) -> tuple[F32, F32]:
-    scale = np.float32(n / period)
-    return np.mod(x * scale, np.float32(n)), np.mod(y * scale, np.float32(n))
 
 
 def _compose(view: View, sky: F32, cover: F32, bright: F32, clouds: Clouds, seed: int) -> F32:

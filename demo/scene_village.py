@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from demo.scene_houses import Body, Tone, house, steeple
-from demo.scene_plants import BUSH, OAK, POPLAR, Stage, tree
+from demo.scene_plants import BUSH, OAK, POPLAR, tree
+from demo.scene_stage import Stage
 from demo.scene_walls import Style
 
 PLASTER: list[Tone] = [
