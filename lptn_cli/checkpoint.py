@@ -6,6 +6,7 @@ import hashlib
 import json
 import pickle
 import re
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,17 @@ from lptn_cli.errors import OutputError, PresetError, UsageError, WriteError
 from lptn_cli.network import LPTN
 from lptn_cli.preset import Preset
 
+# What torch.load raises for bytes that are no checkpoint: its unpickler trusts the stream to be well formed.
+UNREADABLE = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    struct.error,
+)
 WRAPPERS = ("params_ema", "params", "state_dict")  # what BasicSR and Lightning put round the weights
 
 
@@ -51,7 +63,7 @@ def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise PresetError(f"cannot read the checkpoint {path}: {error.strerror}") from None
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except (SafetensorError, *UNREADABLE) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise PresetError(f"{path} is not a checkpoint of weights alone: {reason}") from None
     for wrapper in WRAPPERS:

@@ -15,6 +15,8 @@ from lptn_cli.network import LPTN, Variant
 from lptn_cli.preset import Preset
 from lptn_cli.training.loop import near_identity
 
+torch.set_num_threads(1)  # the tests' networks are too small to share, and CI's cores are busy
+
 OWN = Variant(padding="reflect", normalization="none", output="linear")
 
 

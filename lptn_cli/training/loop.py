@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from lptn_cli.atomic import write_atomic
+from lptn_cli.checkpoint import UNREADABLE
 from lptn_cli.errors import StartError
 from lptn_cli.network import LPTN, channels_last
 from lptn_cli.signals import Stop
@@ -153,8 +154,9 @@ class Trainer:
             self.generator.set_state(state["generator"])
         except FileNotFoundError:
             raise StartError(f"there is no {checkpoint} to resume; train without --resume first") from None
-        except (OSError, RuntimeError, KeyError, ValueError, EOFError) as error:
-            raise StartError(f"cannot resume from {checkpoint}: {str(error).splitlines()[0]}") from None
+        except (OSError, *UNREADABLE) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise StartError(f"cannot resume from {checkpoint}: {reason}") from None
         self.averaged = {key: value.to(self.device) for key, value in state["averaged"].items()}
         self.step, self.seconds = state["step"], state["seconds"]
 

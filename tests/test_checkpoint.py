@@ -1,0 +1,95 @@
+"""Presets made of published checkpoints: the authors' keys, nothing but tensors, clear refusals."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lptn_cli import Retoucher
+from lptn_cli.checkpoint import import_checkpoint, read_checkpoint
+from lptn_cli.errors import PresetError, UsageError
+from tests.conftest import photo
+from tests.seeded import seeded_state
+
+REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
+
+
+def saved(folder: Path, content: Any) -> Path:
+    path = folder / "net_g.pth"
+    torch.save(content, path)
+    return path
+
+
+@pytest.mark.parametrize("wrapper", [None, "params", "params_ema", "state_dict"])
+def test_import_of_a_checkpoint_in_the_authors_form(tmp_path: Path, wrapper: str | None) -> None:
+    state = seeded_state("released", 2, 1, 3)
+    for part in ("0.weight", "0.bias", "2.weight", "2.bias"):
+        state[f"trans_high.trans_mask_block.{part}"] = state[f"trans_high.trans_mask_block_2.{part}"]
+    made = import_checkpoint(saved(tmp_path, {wrapper: state} if wrapper else state), "fivek", tmp_path)
+    assert made.native_scale is None
+    assert (made.padding, made.normalization, made.output) == ("zeros", "instance", "tanh")
+    assert Retoucher(made, "cpu")(photo(48, 64)).shape == (48, 64, 3)
+
+
+def test_import_with_a_native_scale(tmp_path: Path) -> None:
+    state = seeded_state("paper", 2, 1, 3)
+    made = import_checkpoint(saved(tmp_path, state), "mine", tmp_path, native_scale=64)
+    assert made.native_scale == 64
+
+
+class Evil:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (Path("/tmp/lptn-was-executed"),))
+
+
+def test_code_in_a_checkpoint_is_never_run(tmp_path: Path) -> None:
+    path = tmp_path / "evil.pth"
+    path.write_bytes(pickle.dumps({"params": Evil()}, protocol=2))
+    torch.save({"params": Evil()}, tmp_path / "evil2.pth")
+    for evil in (path, tmp_path / "evil2.pth"):
+        with pytest.raises(PresetError, match="not a checkpoint of weights alone"):
+            read_checkpoint(evil)
+    assert not Path("/tmp/lptn-was-executed").exists()
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"a": 1}, {"params": {"a": "text"}}, torch.zeros(3)])
+def test_other_content_is_refused(tmp_path: Path, content: Any) -> None:
+    with pytest.raises(PresetError, match="not a checkpoint"):
+        read_checkpoint(saved(tmp_path, content))
+
+
+@pytest.mark.parametrize("data", [b"", b"junk", b"PK\x03\x04 broken"])
+def test_broken_files_are_refused(tmp_path: Path, data: bytes) -> None:
+    for name in ("a.pth", "a.safetensors"):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(PresetError, match=name):
+            read_checkpoint(tmp_path / name)
+    with pytest.raises(PresetError, match="No such file"):
+        read_checkpoint(tmp_path / "none.pth")
+
+
+def test_names(tmp_path: Path) -> None:
+    path = saved(tmp_path, seeded_state("paper", 2, 1, 3))
+    import_checkpoint(path, "mine", tmp_path)
+    with pytest.raises(UsageError, match="exists"):
+        import_checkpoint(path, "mine", tmp_path)
+    import_checkpoint(path, "mine", tmp_path, overwrite=True)
+    for name in ("", "../up", "a/b", ".hidden", "x.toml", "-p"):
+        with pytest.raises(UsageError, match="cannot name a preset"):
+            import_checkpoint(path, name, tmp_path)
+
+
+@pytest.mark.skipif(not REFERENCE.is_dir(), reason="needs ../shared/reference")
+def test_the_authors_checkpoint(tmp_path: Path) -> None:
+    """Imported, it gives the numbers of the authors' code through the whole Retoucher."""
+    made = import_checkpoint(REFERENCE / "net_g_FiveK_numhigh3.pth", "fivek", tmp_path)
+    vectors = np.load(REFERENCE / "released_fivek_L3.npz")
+    result = Retoucher(made, "cpu")(vectors["input_96x128"])
+    wanted = np.rint(vectors["output_96x128"].clip(0, 1) * 255)
+    assert np.abs(result - wanted).max() <= 1
+    assert (result != wanted).mean() < 1e-3

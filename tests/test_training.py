@@ -1,0 +1,158 @@
+"""Training on pairs: it learns, it goes on where it ended, it names what it skips."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lptn_cli.codecs import encode
+from lptn_cli.codecs.image import EncodeOptions, Image
+from lptn_cli.errors import StartError, UsageError
+from lptn_cli.network import LPTN
+from lptn_cli.preset import Preset
+from lptn_cli.signals import Stop
+from lptn_cli.training.data import load_pairs, random_batch
+from lptn_cli.training.loop import Step, Trainer, near_identity
+from lptn_cli.training.run import OWN, train_on_pairs
+from tests.conftest import photo
+
+
+class Listener:
+    def __init__(self, stop_after: int = 10**9) -> None:
+        self.notes: list[str] = []
+        self.steps: list[Step] = []
+        self.stop, self._stop_after = Stop(), stop_after
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def step(self, step: Step) -> None:
+        self.steps.append(step)
+        if len(self.steps) >= self._stop_after:
+            self.stop.asked = True
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve pairs whose target is brighter and warmer, wide and tall ones, and some that cannot be used."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for part in ("input", "target"):
+        (folder / part).mkdir()
+    for n in range(12):
+        size = (64, 80) if n % 3 else (90, 64)
+        before = photo(*size, seed=n) // 2
+        after = np.clip(before * np.array([1.6, 1.5, 1.3]), 0, 255).astype(np.uint8)
+        for part, pixels in (("input", before), ("target", after)):
+            data = encode(Image(pixels=pixels, format="png"), EncodeOptions(format="png"))
+            (folder / part / f"{n:02}.png").write_bytes(data)
+    (folder / "input" / "broken.jpg").write_bytes(b"\xff\xd8\xff but no more")
+    (folder / "input" / "alone.png").write_bytes((folder / "input" / "00.png").read_bytes())
+    return folder
+
+
+def train(
+    pairs: Path, work: Path, listener: Listener, *, resume: bool = False, minutes: float = 10
+) -> Preset:
+    return train_on_pairs(
+        "mine", pairs, [pairs / "target"], minutes=10, resume=resume, native_scale=64, device="cpu",
+        seed=1, work=work / "work", to=work / "presets", report=listener, stop=listener.stop,
+    )  # fmt: skip
+
+
+def test_it_learns_resumes_and_leaves_a_usable_preset(pairs: Path, tmp_path: Path) -> None:
+    from lptn_cli import Retoucher
+
+    first = Listener(stop_after=6)
+    made = train(pairs, tmp_path, first)
+    assert made.native_scale == 64
+    assert any("broken.jpg" in note for note in first.notes)
+    assert any("alone: has no usable partner" in note for note in first.notes)
+    second = Listener(stop_after=20)
+    made = train(pairs, tmp_path, second, resume=True)
+    assert second.steps[0].number == first.steps[-1].number + 1
+    assert second.steps[0].seconds > first.steps[-1].seconds
+    assert np.mean([s.loss for s in second.steps[-5:]]) < 0.7 * np.mean([s.loss for s in first.steps[:3]])
+    measured = second.steps[-1].measured
+    assert measured is not None
+    assert measured["psnr"] > measured["psnr_before"] + 1
+    result = Retoucher(made, "cpu")(photo(128, 160, seed=3) // 2)
+    assert result.mean() > (photo(128, 160, seed=3) // 2).mean() + 5
+    lines = (tmp_path / "work" / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines][:6] == [1, 2, 3, 4, 5, 6]
+
+
+def test_an_earlier_run_is_not_thrown_away(pairs: Path, tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "checkpoint.pt").write_bytes(b"something")
+    with pytest.raises(UsageError, match="--resume"):
+        train(pairs, tmp_path, Listener())
+    with pytest.raises(StartError, match="cannot resume"):
+        train(pairs, tmp_path, Listener(), resume=True)
+    (tmp_path / "work" / "checkpoint.pt").unlink()
+    with pytest.raises(StartError, match="to resume"):
+        train(pairs, tmp_path, Listener(), resume=True)
+
+
+def test_too_few_pairs_is_said(pairs: Path, tmp_path: Path) -> None:
+    for part in ("input", "target"):
+        (tmp_path / part).mkdir()
+    with pytest.raises(UsageError, match="0 usable pairs"):
+        load_pairs(tmp_path, [], 64)
+    with pytest.raises(UsageError, match="no folder"):
+        load_pairs(tmp_path / "none", [], 64)
+    with pytest.raises(UsageError, match="usable pairs"):
+        load_pairs(pairs, [], 640)
+
+
+def test_held_back_photos_are_always_the_same_and_never_trained_on(pairs: Path) -> None:
+    once, again = load_pairs(pairs, [], 64), load_pairs(pairs, [], 64)
+    held = {pair.name for pair in once.held_back}
+    assert held == {pair.name for pair in again.held_back}
+    assert held
+    assert not held & {pair.name for pair in once.pairs}
+
+
+def test_batches_are_reproducible_and_keep_pairs_together(pairs: Path) -> None:
+    data = load_pairs(pairs, [], 64)
+    draws = [random_batch(data.pairs, [], 4, 0.0, torch.Generator().manual_seed(5)) for _ in range(2)]
+    assert torch.equal(draws[0][0], draws[1][0])
+    inputs, targets = draws[0]
+    assert inputs.shape == targets.shape
+    gain = (targets.mean((0, 2, 3)) / inputs.mean((0, 2, 3))).numpy()
+    np.testing.assert_allclose(gain, [1.6, 1.5, 1.3], rtol=0.05)
+
+
+def test_an_untrained_network_is_near_the_identity() -> None:
+    torch.manual_seed(0)
+    network = near_identity(LPTN(num_high=4, variant=OWN)).eval()
+    image = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(2))
+    with torch.inference_mode():
+        assert float((network(image) - image).abs().mean()) < 0.05
+
+
+def test_resumed_random_numbers_go_on(pairs: Path, tmp_path: Path) -> None:
+    """The same run in one go and in two gives the same weights."""
+    data = load_pairs(pairs, [], 64)
+
+    def trainer() -> Trainer:
+        torch.manual_seed(0)
+        network = near_identity(LPTN(nrb_low=1, nrb_high=1, num_high=3, variant=OWN))
+        return Trainer(network, data, torch.device("cpu"), seed=4)
+
+    whole = trainer()
+    for _ in range(4):
+        whole._one_step(0.0)
+    first = trainer()
+    for _ in range(2):
+        first._one_step(0.0)
+    torch.save(first._state(), tmp_path / "half.pt")
+    second = trainer()
+    second.resume(tmp_path / "half.pt")
+    for _ in range(2):
+        second._one_step(0.0)
+    for key, value in whole.averaged.items():
+        assert torch.allclose(value, second.averaged[key], atol=1e-6), key
