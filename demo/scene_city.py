@@ -6,7 +6,7 @@ import numpy as np
 
 from demo.scene_houses import Body, Tone, box, tower
 from demo.scene_noise import F32, blend, colour, ramp, sample, tile
-from demo.scene_plants import OAK, POPLAR, tree
+from demo.scene_plants import BUSH, OAK, POPLAR, tree
 from demo.scene_shade import Ground
 from demo.scene_sky import Light
 from demo.scene_stage import Stage
@@ -117,7 +117,14 @@ def terrace(seed: int) -> list[Plot]:
             tall = float(rng.choice([8.9, 11.7, 11.9, 12.1]))
             shut = SHUTTER[int(rng.integers(5))]
             style = Style(
-                PLASTER[int(rng.integers(5))], 2.9, float(rng.uniform(2.0, 2.7)), (1.0, 1.65), shut, 0.6, 1.0
+                PLASTER[int(rng.integers(5))],
+                2.9,
+                float(rng.uniform(2.0, 2.7)),
+                (1.0, 1.65),
+                shut,
+                0.6,
+                0.7,
+                True,
             )
             bend = 0.0006 * y * y
             body = Body(side * 8.4 + bend, y + wide / 2, 0.0, side * -np.pi / 2, wide, 8.4, tall)
@@ -138,7 +145,9 @@ def paving(view: View, light: Light, shade: Ground, seed: int) -> tuple[F32, F32
     )
     x = y * view.columns[None, :]
     middle = x - 0.0006 * y * y
-    stone, joint = _stones(middle + 0.02 * sample(grit, x, y, 3.0), y, 0.15)
+    wave = tile(256, 8, 3, 0.5, seed + 105)
+    wobble = 0.006 * sample(wave, x, y, 2.0), 0.006 * sample(wave, y, x, 2.0)
+    stone, joint = _stones(middle + wobble[0], y + wobble[1], 0.13)
     flag, gap = _stones(middle, y, 0.62)
     walk = ramp(np.abs(middle), 2.55, 2.60)
     shape = stone + (flag - stone) * walk
@@ -166,3 +175,16 @@ def _stones(x: F32, y: F32, size: float) -> tuple[F32, F32]:
     each = np.mod(np.sin(np.floor(u) * 12.9898 + np.floor(v) * 78.233) * 43758.5453, 1.0)
     edge = np.minimum(0.5 - np.abs(np.mod(u, 1.0) - 0.5), 0.5 - np.abs(np.mod(v, 1.0) - 0.5))
     return np.asarray(each, np.float32), ramp(np.asarray(edge, np.float32), 0.14, 0.03)
+
+
+def pots(stage: Stage, seed: int) -> None:
+    """Shrubs in terracotta along the walls."""
+    rng = np.random.default_rng([seed, 104])
+    size = max(48, min(420, round(1.4 * stage.view.f / 8.0)))
+    kinds = [tree(BUSH, stage.light, size, seed + 120 + k) for k in range(3)]
+    clay = partial(plain, tone=(0.30, 0.13, 0.08))
+    for y in np.sort(rng.uniform(6.0, 60.0, 24))[::-1].tolist():
+        x = (1.0 if rng.random() < 0.5 else -1.0) * 3.75 + 0.0006 * y * y
+        box(stage, Body(x, y, 0.0, 0.0, 0.42, 0.42, 0.45), clay, (0.05, 0.04, 0.03), seed)
+        sunny = 0.25 if x > 0 else 0.95
+        stage.plant(kinds[int(rng.integers(3))], (x, y - 0.05, 0.36), float(rng.uniform(0.7, 1.5)), sunny)

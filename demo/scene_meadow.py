@@ -46,14 +46,18 @@ def surface(hits: Hits, land: Land, light: Light, shade: Ground, seed: int, path
     grit = tile(1024, 8, 7, 0.8, seed + 62)
     albedo, hedge = _fields(hits.x, hits.y, seed)
     near = ramp(hits.y, 330.0, 170.0)
-    albedo = blend(albedo, colour(0.085, 0.135, 0.028), near)
+    albedo = blend(albedo, colour(0.066, 0.105, 0.024), near)
     hedge = hedge * (1.0 - near)
     blades = sample(grit, hits.x, hits.y * 0.6, 5.0) * ramp(hits.y, 60.0, 10.0)
+    stems = sample(grit, hits.x, hits.y * 0.5, 1.1) * ramp(hits.y, 25.0, 5.0)
     patches = sample(grit, hits.x, hits.y, 60.0)
     wide = sample(grit, hits.x, hits.y, 700.0)
     dry = ramp(patches + 0.6 * wide, 0.2, 2.2) * near
     albedo = blend(albedo, colour(0.19, 0.17, 0.065), np.asarray(0.55 * dry, np.float32))
-    albedo = albedo * np.clip(1.0 + 0.26 * blades + 0.15 * patches + 0.10 * wide, 0.25, 2.0)[..., None]
+    albedo = (
+        albedo
+        * np.clip(1.0 + 0.20 * blades + 0.20 * stems + 0.12 * patches + 0.10 * wide, 0.25, 2.0)[..., None]
+    )
     albedo = blend(np.asarray(albedo, np.float32), colour(0.030, 0.050, 0.016), hedge)
     if path:
         albedo = _worn(albedo, hits, grit)
@@ -69,7 +73,9 @@ def _worn(albedo: F32, hits: Hits, grit: F32) -> F32:
     """The albedo with the two ruts of the track."""
     off = np.abs(hits.x - track(hits.y)) + 0.10 * sample(grit, hits.x, hits.y, 6.0)
     rut = ramp(np.abs(off - 0.75), 0.52, 0.25) * ramp(hits.y, 140.0, 110.0)
-    stones = 1.0 + 0.22 * sample(grit, hits.x, hits.y, 1.7) + 0.2 * sample(grit, hits.x, hits.y, 9.0)
+    stones = 1.0 + 0.13 * sample(grit, hits.x, hits.y, 1.7) + 0.13 * sample(grit, hits.x, hits.y, 9.0)
+    gravel = sample(grit, hits.x, hits.y, 0.9) * ramp(hits.y, 30.0, 6.0)
+    stones = stones + 0.13 * gravel + 0.5 * ramp(gravel, 1.5, 1.9) * ramp(hits.y, 18.0, 5.0)
     soil = colour(0.30, 0.235, 0.16) * np.clip(stones, 0.3, 1.8)[..., None]
     return blend(albedo, np.asarray(soil, np.float32), rut)
 

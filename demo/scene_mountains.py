@@ -7,7 +7,7 @@ from demo.scene_noise import F32, blend, colour, enlarge, f32, ramp, sample, til
 from demo.scene_plants import BUSH, SPRUCE, tree, tuft
 from demo.scene_sky import Light
 from demo.scene_stage import Stage
-from demo.scene_view import Hits, Land, View, normals, shadow
+from demo.scene_view import Hits, Land, normals, shadow
 
 SIDE = 1024  # height map pixels
 
@@ -48,22 +48,25 @@ def range_land(size: float, near: float, peak: float, seed: int) -> Land:
     return Land(np.asarray(height, np.float32), size, near)
 
 
-def surface(view: View, land: Land, hits: Hits, light: Light, seed: int) -> F32:
+def surface(land: Land, hits: Hits, light: Light, seed: int) -> F32:
     """Radiance (H, W, 3) of the land at every hit: albedo by height and slope, sun, shadow and sky."""
     grit = tile(1024, 8, 7, 0.72, seed + 20)
     normal = land.lookup(normals(land), hits.x, hits.y)
     height = land.lookup(land.height, hits.x, hits.y)
     sunny = land.lookup(shadow(land, light.sun, 25.0), hits.x, hits.y)
     steep = ramp(normal[..., 2], 0.88, 0.62)
-    mid, fine = (_rock_noise(grit, hits, height, steep, period) for period in (2600.0, 420.0))
-    normal += np.stack([0.15 * mid + 0.10 * fine, 0.20 * fine, 0.08 * mid], 2)
+    mid, fine, crisp = (_rock_noise(grit, hits, height, steep, p) for p in (2600.0, 420.0, 75.0))
+    crisp *= ramp(hits.y, 9000.0, 3000.0)
+    normal += np.stack([0.15 * mid + 0.10 * fine + 0.08 * crisp, 0.20 * fine, 0.08 * mid], 2)
     normal /= np.linalg.norm(normal, axis=2, keepdims=True)
     facing = np.asarray(normal @ light.sun, np.float32)
     flat = normal[..., 2]
     bands = sample(grit, hits.x * 0.15, height * 2.0 + 0.3 * hits.x, 1500.0)
-    rock = colour(0.20, 0.18, 0.165) * (1.0 + 0.13 * mid + 0.17 * fine + 0.16 * bands)[..., None]
-    grass = colour(0.085, 0.105, 0.035) * (1.0 + 0.18 * fine + 0.2 * mid)[..., None]
-    woods = colour(0.026, 0.042, 0.018) * (1.0 + 0.3 * fine)[..., None]
+    rock = (
+        colour(0.20, 0.18, 0.165) * (1.0 + 0.13 * mid + 0.17 * fine + 0.16 * bands + 0.17 * crisp)[..., None]
+    )
+    grass = colour(0.085, 0.105, 0.035) * (1.0 + 0.18 * fine + 0.2 * mid + 0.16 * crisp)[..., None]
+    woods = colour(0.026, 0.042, 0.018) * np.clip(1.0 + 0.3 * fine + 0.45 * crisp, 0.1, 3.0)[..., None]
     albedo = blend(rock, grass, ramp(flat + 0.05 * mid - height / 9000.0, 0.58, 0.72))
     albedo = blend(albedo, woods, ramp(height + 130.0 * mid - 700.0 * flat, 250.0, -150.0))
     dents = f32(cv2.GaussianBlur(land.height, (0, 0), 6.0)) - land.height

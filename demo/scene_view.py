@@ -76,6 +76,14 @@ class Hits:
     y: F32
     cover: F32
 
+    def rows(self, lowest: int) -> slice:
+        """The picture rows from the highest one that sees land down to `lowest`."""
+        return slice(int(np.argmax(self.cover.max(axis=1) > 0)), lowest)
+
+    def cut(self, rows: slice) -> "Hits":
+        """The hits of some rows only."""
+        return Hits(self.x[rows], self.y[rows], self.cover[rows])
+
 
 def trace(view: View, land: Land, near: float, far: float, steps: int = 1200) -> Hits:
     """March all pixel columns over the height map from near to far (geometric steps, nearest wins)."""

@@ -19,6 +19,8 @@ PLASTER: list[Tone] = [
 ROOF: list[Tone] = [(0.115, 0.055, 0.040), (0.145, 0.065, 0.042), (0.075, 0.062, 0.058), (0.13, 0.075, 0.05)]
 SHUTTER: list[Tone | None] = [(0.05, 0.10, 0.06), (0.14, 0.05, 0.035), None, (0.06, 0.09, 0.13), None]
 
+BELFRY = Style((0.60, 0.57, 0.51), 7.0, 2.8, (0.9, 2.0), None, 0.25, 1.0)
+
 
 @dataclass(frozen=True)
 class Plot:
@@ -91,9 +93,10 @@ def settle(seed: int) -> list[Plot]:
 def church(stage: Stage, seed: int) -> None:
     """Nave and steeple, in the middle of the village."""
     stone = Style((0.58, 0.55, 0.49), 7.5, 4.2, (1.1, 4.2), None, 0.30, 1.0)
-    bell = Style((0.60, 0.57, 0.51), 7.0, 2.8, (0.9, 2.0), None, 0.25, 1.0)
     house(stage, Body(-8.0, 126.0, 0.0, 0.12, 24.0, 11.0, 9.0), 16.0, stone, (0.085, 0.07, 0.065), seed + 201)
-    steeple(stage, Body(6.6, 127.8, 0.0, 0.12, 6.0, 6.0, 25.0), 42.0, bell, (0.060, 0.066, 0.066), seed + 202)
+    steeple(
+        stage, Body(6.6, 127.8, 0.0, 0.12, 6.0, 6.0, 25.0), 42.0, BELFRY, (0.060, 0.066, 0.066), seed + 202
+    )
 
 
 def gardens(stage: Stage, plots: list[Plot], seed: int) -> None:

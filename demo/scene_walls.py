@@ -35,7 +35,7 @@ def _grain(shape: tuple[int, int], fine: float, seed: int) -> F32:
 
 @dataclass(frozen=True)
 class Style:
-    """A facade: plaster colour, storey and window measures in metres, shutters or not, share of glass."""
+    """A facade: plaster colour, storey and window measures in metres, shutters and a door or not."""
 
     plaster: tuple[float, float, float]
     storey: float = 3.0
@@ -44,6 +44,7 @@ class Style:
     shutters: tuple[float, float, float] | None = None
     frame: float = 0.62
     plinth: float = 0.6
+    door: bool = False
 
 
 def _box(
@@ -68,10 +69,14 @@ def facade(width: float, height: float, ppm: float, seed: int, style: Style, eav
     mirror = np.zeros(shape, np.float32)
     _box(wall, ppm, 0, 0, width, style.plinth, f32(style.plaster) * 0.6, height)
     bays = max(1, int((width - 0.8) / style.bay))
+    entrance = int(rng.integers(bays))
     margin = (width - bays * style.bay) / 2
     for floor in range(max(1, int((height - 0.3) / style.storey))):
         for k in range(bays):
             x = margin + (k + 0.5) * style.bay - style.window[0] / 2
+            if style.door and floor == 0 and k == entrance:
+                _door(wall, mirror, ppm, margin + (k + 0.5) * style.bay, height, rng)
+                continue
             foot = floor * style.storey + max(0.9, style.storey - style.window[1] - 0.6)
             _window(wall, mirror, ppm, (x, foot), style, height, rng)
     if eaves > 0:
@@ -82,6 +87,24 @@ def facade(width: float, height: float, ppm: float, seed: int, style: Style, eav
         mirror,
         np.ones(shape, np.float32),
     )
+
+
+def _door(wall: F32, mirror: F32, ppm: float, x: float, height: float, rng: np.random.Generator) -> None:
+    """A panelled door under a fanlight, in a stone surround, with a step."""
+    stone, wood = (
+        colour(0.36, 0.33, 0.29),
+        colour(*rng.uniform((0.03, 0.04, 0.03), (0.14, 0.09, 0.08)).tolist()),
+    )
+    _box(wall, ppm, x - 0.75, 0.0, 1.5, 2.75, stone, height)
+    _box(wall, ppm, x - 0.55, 0.15, 1.1, 2.45, stone * 0.25, height)
+    _box(wall, ppm, x - 0.52, 0.15, 1.04, 2.0, wood, height)
+    for left in (-0.44, 0.06):
+        for low, tall in ((0.28, 0.7), (1.08, 0.95)):
+            _box(wall, ppm, x + left, low, 0.38, tall, wood * 0.6, height)
+            _box(wall, ppm, x + left + 0.03, low, 0.35, tall - 0.03, wood * 1.2, height)
+    _box(wall, ppm, x - 0.48, 2.22, 0.96, 0.34, colour(0.03, 0.035, 0.04), height)
+    _box(mirror, ppm, x - 0.48, 2.22, 0.96, 0.34, 0.35, height)
+    _box(wall, ppm, x - 0.9, 0.0, 1.8, 0.15, stone * 1.1, height)
 
 
 def ramp_down(x: F32, width: float) -> F32:
