@@ -21,7 +21,9 @@ from lptn_cli.signals import drain_on_signals
 
 if TYPE_CHECKING:
     from lptn_cli.codecs.formats import Format
+    from lptn_cli.preset import Preset
     from lptn_cli.settings import Settings
+    from lptn_cli.translate import Retoucher
 
 MAX_WORKERS = 16
 
@@ -130,7 +132,7 @@ def _state(job: Job, settings: Settings, manifest: Manifest | None) -> str:
         return "unreadable"
     if manifest and manifest.up_to_date(job, settings.key(job)):
         return "up-to-date"
-    if job.output == STDOUT or not job.output.exists() or settings.overwrite:
+    if settings.overwrite or job.output == STDOUT or not os.path.lexists(job.output):
         return "write"
     return "write" if manifest and manifest.owns(job.output) else "exists"
 
@@ -170,28 +172,34 @@ def _run(
     todo = [job for job in jobs if job.number not in numbers]
     with report:
         preset = settings.preset
-        report.start(len(jobs), version=__version__, preset=preset.name, sha256=preset.sha256, device=device)
+        looks = _looks(preset, device) if todo else []
+        ready = ",".join(str(look.device) for look in looks) or device
+        report.start(len(jobs), version=__version__, preset=preset.name, sha256=preset.sha256, device=ready)
         for job in done:
             report.photo(Outcome(job, "up-to-date"))
         if todo:
-            _retouch(todo, settings, manifest, report, device, workers, max_errors)
+            _retouch(todo, looks, settings, manifest, report, workers, max_errors)
         report.finish(where)
     return report.counts.exit_code
 
 
+def _looks(preset: Preset, device: str) -> list[Retoucher]:
+    from lptn_cli.translate import Retoucher
+
+    return [Retoucher(preset, name) for name in device.split(",")]
+
+
 def _retouch(
     todo: Sequence[Job],
+    looks: Sequence[Retoucher],
     settings: Settings,
     manifest: Manifest | None,
     report: Report,
-    device: str,
     workers: int | None,
     max_errors: int | None,
 ) -> None:
     from lptn_cli.pipeline import Devices, retouch_all
-    from lptn_cli.translate import Retoucher
 
-    looks = [Retoucher(settings.preset, name) for name in device.split(",")]
     threads = workers or min((os.cpu_count() or 1) + len(looks), MAX_WORKERS)
     with drain_on_signals("finishing the photos in work") as stop:
         retouch_all(

@@ -6,22 +6,20 @@ Nothing heavy is imported at module level: `--help`, `--version`, `presets` and 
 from __future__ import annotations
 
 import json
-import os
+import math
 import signal
 import sys
-from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
 from lptn_cli import __version__
 from lptn_cli.errors import LptnError, UsageError
-from lptn_cli.signals import SIGNALS
+from lptn_cli.signals import SIGNALS, drop_unread_output, open_closed_streams
 
 if TYPE_CHECKING:
-    from lptn_cli.codecs.formats import Format
     from lptn_cli.report import Listing
 
 app = typer.Typer(
@@ -33,45 +31,23 @@ app = typer.Typer(
 )
 
 
-class FormatChoice(StrEnum):
-    auto = "auto"
-    jpeg = "jpeg"
-    png = "png"
-    tiff = "tiff"
-    webp = "webp"
-    avif = "avif"
-
-
-class SubsamplingChoice(StrEnum):
-    auto = "auto"
-    s444 = "444"
-    s422 = "422"
-    s420 = "420"
-
-
-class DepthChoice(StrEnum):
-    auto = "auto"
-    d8 = "8"
-    d16 = "16"
-
-
-class MetadataChoice(StrEnum):
-    keep = "keep"
-    no_gps = "no-gps"
-    none = "none"
-
-
 def _preset_names(incomplete: str) -> list[str]:
     from lptn_cli import preset
 
     return [name for name in preset.available() if name.startswith(incomplete)]
 
 
+def _finite(value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):  # nan is within every range
+        raise typer.BadParameter(f"{value} is not a number that can be used")
+    return value
+
+
 LOOK, INPUT, OUTPUT = "Look", "Input", "Output"
 SPEED, TELL = "Performance", "Reporting"
 Strength = Annotated[
     float | None,
-    typer.Option("-s", "--strength", min=0, max=1.5, rich_help_panel=LOOK, show_default="the preset's",
+    typer.Option("-s", "--strength", min=0, max=1.5, callback=_finite, rich_help_panel=LOOK, show_default="the preset's",
                  help="0 = the photo itself, 1 = the preset's look."),
 ]  # fmt: skip
 PresetName = Annotated[
@@ -89,8 +65,8 @@ def retouch(
     ] = None,
     preset: PresetName = "retouch",
     strength: Strength = None,
-    light: Annotated[float | None, typer.Option(min=0, max=1.5, rich_help_panel=LOOK, show_default="--strength", help="Strength for brightness alone.")] = None,
-    color: Annotated[float | None, typer.Option(min=0, max=1.5, rich_help_panel=LOOK, show_default="--strength", help="Strength for colour alone.")] = None,
+    light: Annotated[float | None, typer.Option(min=0, max=1.5, callback=_finite, rich_help_panel=LOOK, show_default="--strength", help="Strength for brightness alone.")] = None,
+    color: Annotated[float | None, typer.Option(min=0, max=1.5, callback=_finite, rich_help_panel=LOOK, show_default="--strength", help="Strength for colour alone.")] = None,
     files_from: Annotated[str | None, typer.Option(metavar="FILE", rich_help_panel=INPUT, help="Read paths from FILE, one a line; - is stdin.")] = None,
     null: Annotated[bool, typer.Option("-0", "--null", rich_help_panel=INPUT, help="Paths in --files-from end in NUL.")] = False,
     include: Annotated[list[str] | None, typer.Option(metavar="GLOB", rich_help_panel=INPUT, help="Only paths below the folder that match; repeatable.")] = None,
@@ -99,16 +75,16 @@ def retouch(
     limit: Annotated[int | None, typer.Option(min=1, rich_help_panel=INPUT, help="Take the first N photos only.")] = None,
     output: Annotated[str | None, typer.Option("-o", "--output", metavar="DIR|FILE|-", rich_help_panel=OUTPUT, show_default="./lptn-out/<preset>/", help="Where results go; - is stdout, for one image.")] = None,
     name: Annotated[str, typer.Option(metavar="TEMPLATE", rich_help_panel=OUTPUT, help="Name of each result; fields: dir stem ext preset n.")] = "{dir}/{stem}{ext}",
-    format: Annotated[FormatChoice, typer.Option(rich_help_panel=OUTPUT, help="auto = the input's.")] = FormatChoice.auto,
+    format: Annotated[Literal["auto", "jpeg", "png", "tiff", "webp", "avif"], typer.Option(rich_help_panel=OUTPUT, help="auto = the input's.")] = "auto",
     quality: Annotated[int, typer.Option(min=1, max=100, rich_help_panel=OUTPUT, help="Of JPEG, WebP and AVIF.")] = 95,
-    subsampling: Annotated[SubsamplingChoice, typer.Option(rich_help_panel=OUTPUT, help="Of JPEG; auto = the input's.")] = SubsamplingChoice.auto,
-    depth: Annotated[DepthChoice, typer.Option(rich_help_panel=OUTPUT, help="Bits a channel; auto = the input's, where the format can.")] = DepthChoice.auto,
-    metadata: Annotated[MetadataChoice, typer.Option(rich_help_panel=OUTPUT, help="none keeps the colour profile and the orientation only.")] = MetadataChoice.keep,
+    subsampling: Annotated[Literal["auto", "444", "422", "420"], typer.Option(rich_help_panel=OUTPUT, help="Of JPEG; auto = the input's.")] = "auto",
+    depth: Annotated[Literal["auto", "8", "16"], typer.Option(rich_help_panel=OUTPUT, help="Bits a channel; auto = the input's, where the format can.")] = "auto",
+    metadata: Annotated[Literal["keep", "no-gps", "none"], typer.Option(rich_help_panel=OUTPUT, help="none keeps the colour profile and the orientation only.")] = "keep",
     keep_times: Annotated[bool, typer.Option("--keep-times", rich_help_panel=OUTPUT, help="Give each result its input's modification time.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace files that lptn did not write.")] = False,
     device: Annotated[str, typer.Option("-d", "--device", metavar="auto|cpu|cuda[:N,...]", rich_help_panel=SPEED, help="Where looks are computed.")] = "auto",
     jobs: Annotated[int | None, typer.Option("-j", "--jobs", min=1, max=256, rich_help_panel=SPEED, show_default="auto", help="Photos in work at once.")] = None,
-    max_megapixels: Annotated[float, typer.Option(min=0.001, rich_help_panel=SPEED, help="Refuse larger photos before decoding them.")] = 250,
+    max_megapixels: Annotated[float, typer.Option(min=0.001, callback=_finite, rich_help_panel=SPEED, help="Refuse larger photos before decoding them.")] = 250,
     dry_run: Annotated[bool, typer.Option("-n", "--dry-run", rich_help_panel=TELL, help="Show what would be written, and stop.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", rich_help_panel=TELL, help="JSON Lines on stdout.")] = False,
     print_paths: Annotated[bool, typer.Option("--print", rich_help_panel=TELL, help="Written paths on stdout, one a line.")] = False,
@@ -131,14 +107,16 @@ def retouch(
         light=light,
         color=color,
         quality=quality,
-        subsampling=subsampling.value,
+        subsampling=subsampling,
         depth="auto" if depth == "auto" else 8 if depth == "8" else 16,
-        metadata=metadata.value,
+        metadata=metadata,
         keep_times=keep_times,
         overwrite=overwrite,
         max_megapixels=max_megapixels,
     )
     listing = _listing(json_lines, print_paths, print0, to_stdout=output == "-")
+    if output == "":
+        raise UsageError("-o is empty; is a shell variable unset?")
     destination = batch.Destination(output, chosen.name)
     found = batch.find(
         inputs or [],
@@ -150,12 +128,13 @@ def retouch(
         limit=limit,
         skip=destination.skipped,
     )
-    jobs_planned = batch.plan(found, destination, name, _format(format))
+    jobs_planned = batch.plan(found, destination, name, None if format == "auto" else format)
     check_depth(settings.depth, jobs_planned)
     telling = report.Report(listing, quiet=quiet, verbose=verbose, bar=not no_progress)
     if dry_run:
         raise typer.Exit(batch.show_plan(jobs_planned, settings, destination, telling))
     errors = 1 if fail_fast else max_errors
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a run finishes its photos before it leaves
     code = batch.run(
         jobs_planned, settings, destination, telling, device=device, workers=jobs, max_errors=errors
     )
@@ -174,10 +153,6 @@ def _listing(json_lines: bool, print_paths: bool, print0: bool, *, to_stdout: bo
             "-o - writes an image to stdout, which is a terminal; redirect it: ... -o - > photo.jpg"
         )
     return asked[0] if asked else "nothing"
-
-
-def _format(choice: FormatChoice) -> Format | None:
-    return None if choice == "auto" else choice.value  # type: ignore[return-value]
 
 
 @app.command(name="presets")
@@ -299,22 +274,19 @@ def root(
 
 def main() -> None:
     """The `lptn` command: run, and turn every error of ours into one line and its exit code."""
-    for number in SIGNALS:
+    open_closed_streams()
+    for number in (*SIGNALS, signal.SIGPIPE):
         signal.signal(number, _leave)
     try:
         app()
     except LptnError as error:
         print(f"lptn: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except BrokenPipeError:  # of --help or presets; a run notes it itself
-        _drop_stdout()
-        sys.exit(141)
+    finally:
+        drop_unread_output()
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    if number == signal.SIGPIPE:
+        signal.signal(number, signal.SIG_IGN)  # once is enough: what is still buffered goes nowhere
     sys.exit(128 + number)
-
-
-def _drop_stdout() -> None:
-    """Let what is still buffered go nowhere, or Python complains at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

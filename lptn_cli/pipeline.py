@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import queue
 import threading
 import time
@@ -67,8 +69,9 @@ def retouch_one(job: Job, devices: Devices, settings: Settings, manifest: Manife
     except MemoryError:
         return Outcome(job, "failed", error=NoMemoryError.kind, message=OUT_OF_MEMORY)
     except Exception as error:  # noqa: BLE001  one bad photo never ends a batch
+        said = " ".join(str(error).split())  # those of torch and OpenCV have several lines
         return Outcome(
-            job, "failed", error="internal", message=f"{type(error).__name__}: {error}; please report it"
+            job, "failed", error="internal", message=f"{type(error).__name__}: {said}; please report it"
         )
     height, width = image.pixels.shape[:2]
     return Outcome(job, "written", width, height, image.depth, watch.laps, to_stdout=to_stdout)
@@ -109,9 +112,11 @@ def encode_options(job: Job, image: Image, settings: Settings) -> EncodeOptions:
 
 def refuse_to_clobber(job: Job, settings: Settings, manifest: Manifest | None) -> None:
     """Raise WriteError when the output is somebody else's file and --overwrite was not given."""
-    if settings.overwrite or job.output == STDOUT or not job.output.exists():
+    if settings.overwrite or job.output == STDOUT or not os.path.lexists(job.output):
         return
-    if manifest is None or not manifest.owns(job.output):
+    if manifest is None:  # an output that is one file: who wrote it is not known
+        raise WriteError(f"{photos.shown(job.output)} exists; --overwrite replaces it")
+    if not manifest.owns(job.output):
         raise WriteError(
             f"{photos.shown(job.output)} exists and lptn did not write it; --overwrite replaces it"
         )
@@ -150,6 +155,7 @@ def retouch_all(
     stdout's reader went away, photos in work are finished and no further one is begun.
     """
     waiting = iter(jobs)
+    failures = itertools.count(1)
     taking = threading.Lock()
     outcomes: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
 
@@ -159,23 +165,29 @@ def retouch_all(
                 job = next(waiting, None)
             if job is None:
                 break
-            outcomes.put(retouch_one(job, devices, settings, manifest))
+            outcome = retouch_one(job, devices, settings, manifest)
+            if outcome.status == "failed" and next(failures) == max_errors:
+                stop.asked = True  # here, as the next photo begins before the report hears of this one
+            outcomes.put(outcome)
         outcomes.put(None)
 
     threads = [threading.Thread(target=work, name=f"photo-{n}") for n in range(min(workers, len(jobs)))]
     for thread in threads:
         thread.start()
     running = len(threads)
-    while running:
-        outcome = outcomes.get()
-        if outcome is None:
-            running -= 1
-            continue
-        report.photo(outcome)
-        if report.counts.stdout_closed or (max_errors and report.counts.failed >= max_errors):
-            stop.asked = True
-    for thread in threads:
-        thread.join()
+    try:
+        while running:
+            outcome = outcomes.get()
+            if outcome is None:
+                running -= 1
+                continue
+            report.photo(outcome)
+            if report.counts.stdout_closed:
+                stop.asked = True
+    finally:
+        stop.asked = True  # should the report fail, the photos in work are still finished and recorded
+        for thread in threads:
+            thread.join()
 
 
 class Stopwatch:

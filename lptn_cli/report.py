@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -13,12 +14,12 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
+from lptn_cli.atomic import reason
+from lptn_cli.errors import OutputError
 from lptn_cli.photos import shown
 from lptn_cli.plan import Job
 
 if TYPE_CHECKING:
-    from rich.progress import ProgressColumn
-
     from lptn_cli.training.loop import Step
 
 Status = Literal["written", "up-to-date", "failed"]
@@ -115,7 +116,7 @@ class Report:
         self.counts = Counts()
         self._listing, self._quiet, self._verbose = listing, quiet, verbose
         self._stdout = sys.stdout.buffer if stdout is None else stdout
-        self._bar = _photo_bar() if bar and not quiet and sys.stderr.isatty() else None
+        self._bar = _Bar(counts=True) if bar and not quiet and _can_draw() else None
         self._started = self._last_line = time.monotonic()
         self._lock = threading.Lock()
 
@@ -175,12 +176,8 @@ class Report:
 
     def line(self, text: str, *, important: bool = False) -> None:
         """One line on stderr, above the bar; `quiet` keeps only important ones."""
-        if self._quiet and not important:
-            return
-        if self._bar:
-            self._bar.line(f"lptn: {text}")
-        else:
-            print(f"lptn: {text}", file=sys.stderr, flush=True)
+        if important or not self._quiet:
+            _tell(text, self._bar)
 
     def _list(self, outcome: Outcome) -> None:
         if outcome.to_stdout:
@@ -197,7 +194,7 @@ class Report:
         self.emit(json.dumps(record).encode() + b"\n")
 
     def emit(self, data: bytes) -> None:
-        """Bytes on stdout, at once. A reader that went away is noted, not raised."""
+        """Bytes on stdout, at once. A reader that went away is noted; raises OutputError for a full disk."""
         if self.counts.stdout_closed:
             return
         try:
@@ -205,6 +202,9 @@ class Report:
             self._stdout.flush()
         except BrokenPipeError:
             self.counts.stdout_closed = True
+        except OSError as error:
+            fact, _ = reason(error)
+            raise OutputError(f"cannot write to stdout: {fact}; send it elsewhere, then run again") from error
 
     def _tick(self) -> None:
         counts, now = self.counts, time.monotonic()
@@ -220,13 +220,13 @@ class Report:
 class _Bar:
     """A Rich progress bar on stderr, with one field of text of our own and the time left."""
 
-    def __init__(self, *columns: ProgressColumn) -> None:
+    def __init__(self, *, counts: bool = False) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._progress = Progress(
             BarColumn(),
-            *columns,
+            *([MofNCompleteColumn()] if counts else []),
             TextColumn("{task.fields[text]}"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
@@ -244,7 +244,7 @@ class _Bar:
         self._progress.update(self._task, completed=completed, text=text)
 
     def line(self, text: str) -> None:
-        self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._progress.console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
     def close(self) -> None:
         self._progress.stop()
@@ -256,7 +256,7 @@ class TrainingReport:
     def __init__(self, minutes: float, *, as_json: bool, stdout: BinaryIO | None = None) -> None:
         self._seconds, self._as_json = minutes * 60, as_json
         self._stdout = sys.stdout.buffer if stdout is None else stdout
-        self._bar = _Bar() if sys.stderr.isatty() else None
+        self._bar = _Bar() if _can_draw() else None
         self._last_line = -math.inf
 
     def __enter__(self) -> TrainingReport:
@@ -271,10 +271,7 @@ class TrainingReport:
             self._bar.close()
 
     def note(self, text: str) -> None:
-        if self._bar:
-            self._bar.line(f"lptn: {text}")
-        else:
-            print(f"lptn: {text}", file=sys.stderr, flush=True)
+        _tell(text, self._bar)
 
     def step(self, step: Step) -> None:
         if self._as_json:
@@ -287,7 +284,15 @@ class TrainingReport:
             self.note(step.sentence())
 
 
-def _photo_bar() -> _Bar:
-    from rich.progress import MofNCompleteColumn
+def _tell(text: str, bar: _Bar | None) -> None:
+    """One line for people, above the bar if there is one. That nobody reads it ends no run."""
+    with contextlib.suppress(OSError):
+        if bar:
+            bar.line(f"lptn: {text}")
+        else:
+            print(f"lptn: {text}", file=sys.stderr, flush=True)
 
-    return _Bar(MofNCompleteColumn())
+
+def _can_draw() -> bool:
+    """Whether stderr is a terminal that can go back in its line."""
+    return sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")

@@ -1,11 +1,16 @@
-"""Ctrl-C and SIGTERM: the first lets a run finish what it has begun, the second ends it at once."""
+"""Ctrl-C and SIGTERM: the first lets a run finish what it has begun, the second ends it at once.
+
+And standard streams that are closed, or whose reader went away (SIGPIPE).
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -37,3 +42,20 @@ def drain_on_signals(what: str) -> Iterator[Stop]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def open_closed_streams() -> None:
+    """Closed standard streams become /dev/null, so that no photo is opened as one and gets our messages."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # gets the lowest free number, which is its own
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
+
+
+def drop_unread_output() -> None:
+    """Let what is still buffered for a reader that went away go nowhere, or Python exits with 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
