@@ -83,6 +83,9 @@ class NoMemoryError(PhotoError):
     kind = "memory"
 
 
+OUT_OF_MEMORY = "not enough memory; use fewer --jobs or a smaller photo"
+
+
 class EncodeError(PhotoError):
     kind = "encode"
 

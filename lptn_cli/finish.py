@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lptn_cli.codecs.image import Pixels
 
 FloatImage = NDArray[np.float32]
+OpenCVError = cv2.error
 
 # Variance below which the fit trusts the network's own gain rather than the slope it sees; (0.8 / 255)^2.
 FLATNESS = 1e-5

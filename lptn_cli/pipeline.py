@@ -17,7 +17,7 @@ import numpy as np
 from lptn_cli import codecs, photos
 from lptn_cli.atomic import keep_times, write_atomic
 from lptn_cli.codecs.image import EncodeOptions, Image, Pixels
-from lptn_cli.errors import NoMemoryError, PhotoError, WriteError
+from lptn_cli.errors import OUT_OF_MEMORY, NoMemoryError, PhotoError, WriteError
 from lptn_cli.manifest import Manifest
 from lptn_cli.plan import STDOUT, Job
 from lptn_cli.report import Outcome, Report
@@ -27,8 +27,7 @@ from lptn_cli.signals import Stop
 if TYPE_CHECKING:
     from lptn_cli.translate import Retoucher
 
-OUT_OF_MEMORY = "not enough memory; use fewer --jobs or a smaller photo"
-GREY_TOLERANCE = 2 / 255  # a grey photo whose result is this close to grey stays grey
+GREY_TOLERANCE = 3 / 255  # mean spread of the channels up to which a grey photo stays grey
 
 
 class Devices:
@@ -87,15 +86,18 @@ def retouch_image(image: Image, look: Retoucher, settings: Settings) -> Image:
         orientation=image.metadata.orientation,
         icc=image.metadata.icc,
     )
-    return replace(image, pixels=pixels, grey=image.grey and is_grey(pixels))
+    if image.grey and (grey := grey_again(pixels)) is not None:
+        return replace(image, pixels=grey)
+    return replace(image, pixels=pixels, grey=False)
 
 
-def is_grey(pixels: Pixels) -> bool:
-    """Whether the channels of (H, W, 3) pixels are equal up to GREY_TOLERANCE everywhere."""
-    tolerance = GREY_TOLERANCE * np.iinfo(pixels.dtype).max
-    red, green, blue = (pixels[..., c] for c in range(3))
-    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
-    return bool(spread.max() <= tolerance)
+def grey_again(pixels: Pixels) -> Pixels | None:
+    """The mean of the channels of (H, W, 3) pixels, three times, if the look left the photo grey; else None."""
+    spread = pixels.max(axis=2) - pixels.min(axis=2)
+    if spread.mean() > GREY_TOLERANCE * np.iinfo(pixels.dtype).max:
+        return None
+    mean = np.rint(pixels.mean(axis=2, dtype=np.float32)).astype(pixels.dtype)
+    return np.ascontiguousarray(np.broadcast_to(mean[..., None], pixels.shape))
 
 
 def encode_options(job: Job, image: Image, settings: Settings) -> EncodeOptions:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +14,8 @@ from torch import Tensor
 from lptn_cli import preset as presets
 from lptn_cli.codecs.icc import from_srgb, to_srgb
 from lptn_cli.codecs.image import Pixels
-from lptn_cli.errors import DeviceError, TooSmallError
-from lptn_cli.finish import FloatImage, finish, fit_affine, shrink
+from lptn_cli.errors import OUT_OF_MEMORY, DeviceError, NoMemoryError, TooSmallError
+from lptn_cli.finish import FloatImage, OpenCVError, finish, fit_affine, shrink
 from lptn_cli.network import LPTN, Variant, channels_last
 from lptn_cli.preset import Preset
 
@@ -62,7 +64,7 @@ class Retoucher:
         color = strength if color is None else color
         if light == color == 0:
             return pixels.copy()
-        with self._lock:
+        with self._lock, _memory_told():
             if self.preset.native_scale is None:
                 return self._at_full_resolution(pixels, light, color, orientation, icc)
             small = shrink(pixels, self.preset.native_scale)
@@ -97,6 +99,19 @@ class Retoucher:
         np.multiply(result, scale, out=result)
         np.rint(np.clip(result, 0, scale, out=result), out=result)
         return result.astype(np.uint8) if pixels.dtype == np.uint8 else result.astype(np.uint16)
+
+
+@contextmanager
+def _memory_told() -> Iterator[None]:
+    """Out of memory is NoMemoryError, whoever ran out: NumPy, OpenCV, or torch on either device."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise NoMemoryError(OUT_OF_MEMORY) from error
+    except (RuntimeError, OpenCVError) as error:
+        if "memory" not in str(error).lower():
+            raise
+        raise NoMemoryError(OUT_OF_MEMORY) from error
 
 
 def find_device(name: str) -> torch.device:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from lptn_cli import Retoucher
-from lptn_cli.errors import DeviceError, TooSmallError
+from lptn_cli.errors import DeviceError, NoMemoryError, TooSmallError
 from lptn_cli.preset import Preset
 from lptn_cli.translate import _array, _tensor, blend, find_device, load_network, turn_back, turn_upright
 from tests.conftest import make_preset, photo
@@ -166,3 +166,23 @@ def test_from_the_package(preset: Preset) -> None:
 
     assert lptn_cli.Retoucher is Retoucher
     assert Path(lptn_cli.__file__).is_file()
+
+
+def test_out_of_memory_is_told_whoever_ran_out(look: Retoucher, monkeypatch: pytest.MonkeyPatch) -> None:
+    causes = [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        cv2.error("OpenCV: (-4:Insufficient memory) Failed to allocate 9 bytes"),
+    ]
+    for cause in causes:
+
+        def fail(*_: object, cause: Exception = cause) -> None:
+            raise cause
+
+        monkeypatch.setattr("lptn_cli.translate.shrink", fail)
+        with pytest.raises(NoMemoryError, match="fewer --jobs"):
+            look(photo(40, 40))
+    monkeypatch.setattr("lptn_cli.translate.shrink", lambda *_: [][1])
+    with pytest.raises(IndexError):
+        look(photo(40, 40))

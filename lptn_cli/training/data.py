@@ -16,8 +16,9 @@ from lptn_cli.codecs import SUFFIXES, decode
 from lptn_cli.codecs.icc import to_srgb
 from lptn_cli.errors import PhotoError, UsageError
 from lptn_cli.finish import shrink
-from lptn_cli.translate import turn_upright
+from lptn_cli.translate import LUMA, turn_upright
 
+GREY_SHARE = 0.04  # of the photos are shown without colour, before and after: black and white stays so
 HELD_BACK = 0.05  # share of the photos that training never sees
 MAX_PIXELS = 250_000_000
 
@@ -102,6 +103,8 @@ def random_batch(
         step = -1 if number(2) else 1
         batch[0, i] = pair.input[top : top + height, left : left + width][:, ::step]
         batch[1, i] = pair.target[top : top + height, left : left + width][:, ::step]
+        if torch.rand((), generator=generator) < GREY_SHARE:
+            batch[:, i] = np.rint(batch[:, i] @ LUMA).astype(np.uint8)[..., None]
     inputs, targets = tensor(batch[0]), tensor(batch[1])
     return inputs, targets
 
