@@ -92,7 +92,7 @@ def retouch_image(image: Image, look: Retoucher, settings: Settings) -> Image:
 
 
 def grey_again(pixels: Pixels) -> Pixels | None:
-    """The mean of the channels of (H, W, 3) pixels, three times, if the look left the photo grey; else None."""
+    """The mean of the channels of (H, W, 3) pixels, three times, if the look left them grey; else None."""
     spread = pixels.max(axis=2) - pixels.min(axis=2)
     if spread.mean() > GREY_TOLERANCE * np.iinfo(pixels.dtype).max:
         return None
