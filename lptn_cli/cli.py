@@ -9,6 +9,7 @@ import json
 import math
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
@@ -216,7 +217,9 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.
 @app.command()
 def train(
     name: Annotated[str, typer.Argument(help="What to call the preset.")],
-    pairs: Annotated[Path, typer.Option(metavar="DIR", help="Folder with input/ and target/: the same photos before and after.")],
+    pairs: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder with input/ and target/: the same photos before and after.")] = None,
+    from_: Annotated[list[Path] | None, typer.Option("--from", metavar="DIR", help="Without pairs: folder of photos as they are; repeatable.")] = None,
+    to_: Annotated[list[Path] | None, typer.Option("--to", metavar="DIR", help="Without pairs: folder of other photos with the look; repeatable.")] = None,
     identity: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Folder of photos that should stay as they are; repeatable.")] = None,
     minutes: Annotated[float, typer.Option(min=0.01, help="How long to train, earlier runs included.")] = 60,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the last run of this name ended.")] = False,
@@ -224,30 +227,32 @@ def train(
     device: Annotated[str, typer.Option("-d", "--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     work: Annotated[Path | None, typer.Option(metavar="DIR", show_default="./lptn-train/NAME", help="Where checkpoint and log go.")] = None,
-    to: Annotated[Path | None, typer.Option(metavar="DIR", show_default="your presets folder", help="Where the preset goes.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", show_default="your presets folder", help="Where the preset goes.")] = None,
     json_lines: Annotated[bool, typer.Option("--json", help="JSON Lines on stdout, one a step.")] = False,
 ) -> None:  # fmt: skip
-    """Make a preset from photos: lptn train my-look --pairs my-edits/"""
+    """Make a preset from photos: lptn train my-look --pairs my-edits/, or --from plain/ --to lovely/"""
     from lptn_cli import preset as presets
     from lptn_cli.report import TrainingReport
     from lptn_cli.signals import drain_on_signals
-    from lptn_cli.training.run import train_on_pairs
+    from lptn_cli.training import run
 
+    if bool(pairs) == bool(from_ or to_) or bool(from_) != bool(to_):
+        raise UsageError("give either --pairs DIR, or --from DIR and --to DIR")
+    load = partial(run.pairs, pairs, identity or []) if pairs else partial(run.groups, from_ or [], to_ or [])
     with (
         TrainingReport(minutes, as_json=json_lines) as telling,
         drain_on_signals("keeping the state") as stop,
     ):
-        made = train_on_pairs(
+        made = run.train(
             name,
-            pairs,
-            identity or [],
+            load,
             minutes=minutes,
             resume=resume,
             native_scale=native_scale,
             device=device,
             seed=seed,
             work=work or Path("lptn-train", name),
-            to=to or presets.user_folder(),
+            to=output or presets.user_folder(),
             report=telling,
             stop=stop,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,11 @@ from lptn_cli.errors import StartError, UsageError
 from lptn_cli.network import LPTN
 from lptn_cli.preset import Preset
 from lptn_cli.signals import Stop
+from lptn_cli.training import run
 from lptn_cli.training.data import load_pairs, random_batch
 from lptn_cli.training.loop import Step, Trainer, near_identity
-from lptn_cli.training.run import OWN, train_on_pairs
+from lptn_cli.training.pairs import PairObjective
+from lptn_cli.training.run import OWN
 from tests.conftest import photo
 
 
@@ -57,8 +60,9 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def train(
     pairs: Path, work: Path, listener: Listener, *, resume: bool = False, minutes: float = 10
 ) -> Preset:
-    return train_on_pairs(
-        "mine", pairs, [pairs / "target"], minutes=10, resume=resume, native_scale=64, device="cpu",
+    return run.train(
+        "mine", partial(run.pairs, pairs, [pairs / "target"]),
+        minutes=10, resume=resume, native_scale=64, device="cpu",
         seed=1, work=work / "work", to=work / "presets", report=listener, stop=listener.stop,
     )  # fmt: skip
 
@@ -141,7 +145,7 @@ def test_resumed_random_numbers_go_on(pairs: Path, tmp_path: Path) -> None:
     def trainer() -> Trainer:
         torch.manual_seed(0)
         network = near_identity(LPTN(nrb_low=1, nrb_high=1, num_high=3, variant=OWN))
-        return Trainer(network, data, torch.device("cpu"), seed=4)
+        return Trainer(network, PairObjective(data, torch.device("cpu")), torch.device("cpu"), seed=4)
 
     whole = trainer()
     for _ in range(4):

@@ -20,6 +20,7 @@ from lptn_cli.translate import LUMA, turn_upright
 
 GREY_SHARE = 0.04  # of the photos are shown without colour, before and after: black and white stays so
 HELD_BACK = 0.05  # share of the photos that training never sees
+LEAST = 8  # photos on each side, below which nothing is learned
 MAX_PIXELS = 250_000_000
 
 Pixels8 = NDArray[np.uint8]
@@ -67,13 +68,39 @@ def load_pairs(folder: Path, identity: Sequence[Path], short_side: int) -> PairD
         else:
             pairs.append(Pair(stem, inputs[stem], targets[stem]))
     kept = [Pair(s, p, p) for f in identity for s, p in _load(f, short_side, skipped)]
-    if len(pairs) < 8:
-        raise UsageError(
-            f"{folder} holds {len(pairs)} usable pairs; training needs 8, as input/NAME and target/NAME"
-        )
+    if len(pairs) < LEAST:
+        fact = f"{folder} holds {len(pairs)} usable pairs"
+        raise UsageError(f"{fact}; training needs {LEAST}, as input/NAME and target/NAME")
     train, held = _split(pairs)
     train_identity, held_identity = _split(kept)
     return PairData(train, train_identity, held, held_identity, skipped)
+
+
+@dataclass(frozen=True)
+class GroupData:
+    """Photos of the look a preset starts from and of the look it leads to, with no correspondence."""
+
+    photos: Sequence[Pixels8]
+    targets: Sequence[Pixels8]
+    held_back: Sequence[Pixels8]  # of the photos
+    skipped: Sequence[str]
+
+
+def load_groups(photos: Sequence[Path], targets: Sequence[Path], short_side: int) -> GroupData:
+    """Read folders of photos on both sides. Raises UsageError when too few are left to train on."""
+    skipped: list[str] = []
+    sides = []
+    for folders in (photos, targets):
+        side = [Pair(s, p, p) for f in folders for s, p in _load(f, short_side, skipped)]
+        if len(side) < LEAST:
+            names = ", ".join(map(str, folders))
+            raise UsageError(f"{names}: {len(side)} usable photos; training needs {LEAST} on each side")
+        sides.append(side)
+    train, held = _split(sides[0])
+    wanted, _ = _split(sides[1])
+    return GroupData(
+        [pair.input for pair in train], [pair.input for pair in wanted], [p.input for p in held], skipped
+    )
 
 
 def random_batch(

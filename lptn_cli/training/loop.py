@@ -6,10 +6,10 @@ import io
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -19,12 +19,8 @@ from lptn_cli.checkpoint import UNREADABLE
 from lptn_cli.errors import StartError
 from lptn_cli.network import LPTN, channels_last
 from lptn_cli.signals import Stop
-from lptn_cli.training.data import Pair, PairData, random_batch, tensor
 
-BATCH = 8
-LEARNING_RATE = 1e-3
 WARM_UP_STEPS = 50
-IDENTITY_SHARE = 0.2  # of each batch: photos that should stay as they are
 EMA_DECAY = 0.995
 MAX_GRADIENT_NORM = 1.0
 CHECKPOINT_SECONDS = 120.0
@@ -32,7 +28,7 @@ CHECKPOINT_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Step:
-    """What one step reports. `measured` is there after a measurement: PSNR in dB on the held-back photos."""
+    """What one step reports. `measured` is there after a measurement on the held-back photos."""
 
     number: int
     seconds: float  # of training so far, earlier runs included
@@ -41,26 +37,44 @@ class Step:
 
     def sentence(self) -> str:
         text = f"step {self.number}, {self.seconds / 60:.1f} min, loss {self.loss:.4f}"
-        return text + "".join(f", {name} {value:.2f} dB" for name, value in (self.measured or {}).items())
+        return text + "".join(f", {name} {value:.4g}" for name, value in (self.measured or {}).items())
 
     def as_json(self) -> str:
         record: dict[str, Any] = {"step": self.number, "seconds": round(self.seconds, 1), "loss": self.loss}
         return json.dumps(record | ({"measured": dict(self.measured)} if self.measured else {}))
 
 
+class Objective(Protocol):
+    """What a run learns from: photos in memory, the loss of one step, figures of a network."""
+
+    learning_rate: float
+
+    def loss(self, network: LPTN, generator: torch.Generator) -> Tensor:
+        """The loss of one fresh batch; every random number comes from the generator."""
+
+    def measure(self, network: LPTN) -> Mapping[str, float]:
+        """Figures on the held-back photos, by name."""
+
+    def state(self) -> dict[str, Any]:
+        """What the objective itself has learned (a discriminator, say), for the checkpoint."""
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on with that state."""
+
+
 class Trainer:
-    """Trains one network on pairs with AdamW and an L1 loss in RGB; keeps a moving average of the weights.
+    """Trains one network towards an objective with AdamW; keeps a moving average of the weights.
 
     The averaged network, `averaged`, is what is measured and what becomes the preset. Everything random comes
     from one generator, whose state is part of the checkpoint.
     """
 
-    def __init__(self, network: LPTN, data: PairData, device: torch.device, seed: int = 0) -> None:
-        self.data, self.device = data, device
+    def __init__(self, network: LPTN, objective: Objective, device: torch.device, seed: int = 0) -> None:
+        self.objective, self.device = objective, device
         self.network = channels_last(network.to(device)).train()
         self.averaged = {key: value.clone() for key, value in network.state_dict().items()}
         self.optimizer = torch.optim.AdamW(
-            network.parameters(), LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-4
+            network.parameters(), objective.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
         )
         self.generator = torch.Generator().manual_seed(seed)
         self.step, self.seconds = 0, 0.0
@@ -89,17 +103,13 @@ class Trainer:
             on_step(Step(self.step, self.seconds, loss, self._checkpoint(checkpoint, on_checkpoint)))
 
     def _one_step(self, progress: float) -> float:
-        rate = LEARNING_RATE * min(1.0, (self.step + 1) / WARM_UP_STEPS)
+        rate = self.objective.learning_rate * min(1.0, (self.step + 1) / WARM_UP_STEPS)
         rate *= 0.5 + 0.5 * math.cos(math.pi * min(1.0, progress))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        inputs, targets = random_batch(
-            self.data.pairs, self.data.identity, BATCH, IDENTITY_SHARE, self.generator
-        )
-        result = self.network(inputs.to(self.device))
-        loss = (result - targets.to(self.device)).abs().mean()
+        loss = self.objective.loss(self.network, self.generator)
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM)
         self.optimizer.step()
         self.step += 1
@@ -113,33 +123,17 @@ class Trainer:
         torch.save(self._state(), buffer)
         write_atomic(path, buffer.getvalue(), overwrite=True)
         on_checkpoint(self)
-        return self.measure()
-
-    def measure(self) -> Mapping[str, float]:
-        """Mean PSNR in dB at the native scale: result against target, input against target, result against
-        the input for photos that should stay as they are."""
-        network = self.averaged_network()
-        pairs, identity = self.data.held_back, self.data.held_back_identity
-        figures = {
-            "psnr": _mean([psnr(self._result(network, p), p.target) for p in pairs]),
-            "psnr_before": _mean([psnr(tensor(p.input[None]), p.target) for p in pairs]),
-        }
-        if identity:
-            figures["psnr_identity"] = _mean([psnr(self._result(network, p), p.target) for p in identity])
-        return figures
+        return self.objective.measure(self.averaged_network())
 
     def averaged_network(self) -> LPTN:
         return LPTN.from_state_dict(self.averaged, self.network.variant).to(self.device)
-
-    def _result(self, network: LPTN, pair: Pair) -> Tensor:
-        with torch.inference_mode():
-            return network(tensor(pair.input[None]).to(self.device)).clamp(0, 1).cpu()  # type: ignore[no-any-return]
 
     def _state(self) -> dict[str, Any]:
         return {
             "network": self.network.state_dict(),
             "averaged": self.averaged,
             "optimizer": self.optimizer.state_dict(),
+            "objective": self.objective.state(),
             "generator": self.generator.get_state(),
             "step": self.step,
             "seconds": self.seconds,
@@ -151,6 +145,7 @@ class Trainer:
             state = torch.load(checkpoint, map_location="cpu", weights_only=True)
             self.network.load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
+            self.objective.resume(state.get("objective", {}))
             self.generator.set_state(state["generator"])
         except FileNotFoundError:
             raise StartError(f"there is no {checkpoint} to resume; train without --resume first") from None
@@ -180,13 +175,3 @@ def _start_small(state: Mapping[str, Tensor], prefix: str, bias: float) -> None:
     last = max(int(key.removeprefix(prefix).split(".")[0]) for key in state if key.startswith(prefix))
     state[f"{prefix}{last}.weight"].mul_(0.1)
     state[f"{prefix}{last}.bias"].fill_(bias)
-
-
-def psnr(result: Tensor, target: Any) -> float:
-    """Peak signal-to-noise ratio in dB of (1, 3, h, w) in [0, 1] against (h, w, 3) uint8."""
-    error = float(((result - tensor(target[None])) ** 2).mean())
-    return -10 * math.log10(max(error, 1e-10))
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

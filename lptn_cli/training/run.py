@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -13,8 +14,10 @@ from lptn_cli.errors import UsageError
 from lptn_cli.network import LPTN, Variant
 from lptn_cli.preset import Preset, read
 from lptn_cli.signals import Stop
-from lptn_cli.training.data import load_pairs
-from lptn_cli.training.loop import Step, Trainer, near_identity
+from lptn_cli.training.data import load_groups, load_pairs
+from lptn_cli.training.loop import Objective, Step, Trainer, near_identity
+from lptn_cli.training.pairs import PairObjective
+from lptn_cli.training.unpaired import UnpairedObjective
 from lptn_cli.translate import find_device
 
 OWN = Variant(padding="reflect", normalization="none", output="linear")
@@ -28,10 +31,34 @@ class TrainingReport(Protocol):
     def step(self, step: Step) -> None: ...
 
 
-def train_on_pairs(
+@dataclass(frozen=True)
+class Source:
+    """What a run learns from, in code and in words."""
+
+    objective: Objective
+    counts: str
+    skipped: Sequence[str]
+
+
+def pairs(folder: Path, identity: Sequence[Path], native_scale: int, device: torch.device) -> Source:
+    """Learn from FOLDER/input and FOLDER/target, and from photos to leave alone."""
+    data = load_pairs(folder, identity, native_scale)
+    counts = f"{len(data.pairs)} pairs and {len(data.identity)} photos to leave alone"
+    return Source(PairObjective(data, device), counts, data.skipped)
+
+
+def groups(
+    photos: Sequence[Path], targets: Sequence[Path], native_scale: int, device: torch.device
+) -> Source:
+    """Learn from folders of photos of one look and of the other."""
+    data = load_groups(photos, targets, native_scale)
+    counts = f"{len(data.photos)} photos and {len(data.targets)} of the look they should get"
+    return Source(UnpairedObjective(data, device), counts, data.skipped)
+
+
+def train(
     name: str,
-    pairs: Path,
-    identity: Sequence[Path],
+    load: Callable[[int, torch.device], Source],
     *,
     minutes: float,
     resume: bool,
@@ -43,30 +70,30 @@ def train_on_pairs(
     report: TrainingReport,
     stop: Stop,
 ) -> Preset:
-    """Train the preset NAME on pairs of photos and write it to `to`, anew at every checkpoint.
+    """Train the preset NAME and write it to `to`, anew at every checkpoint.
 
-    `work` gets checkpoint.pt and log.jsonl. When `stop` is asked, the state is kept and the preset is usable.
+    `work` gets checkpoint.pt and log.jsonl. When a stop is asked, the state is kept and the preset is usable.
     Raises UsageError (too few photos, a run that would be lost), StartError, OutputError.
     """
     checkpoint, log = work / "checkpoint.pt", work / "log.jsonl"
     if checkpoint.exists() and not resume:
         raise UsageError(f"{checkpoint} is of an earlier run; go on with --resume, or delete it")
-    data = load_pairs(pairs, identity, native_scale)
-    for line in data.skipped:
+    on = find_device(device)
+    source = load(native_scale, on)
+    for line in source.skipped:
         report.note(f"skipped {line}")
-    report.note(f"training on {len(data.pairs)} pairs and {len(data.identity)} photos to leave alone")
+    report.note(f"training on {source.counts}")
     torch.manual_seed(seed)
-    trainer = Trainer(near_identity(LPTN(num_high=NUM_HIGH, variant=OWN)), data, find_device(device), seed)
+    trainer = Trainer(near_identity(LPTN(num_high=NUM_HIGH, variant=OWN)), source.objective, on, seed)
     if resume:
         trainer.resume(checkpoint)
     work.mkdir(parents=True, exist_ok=True)
 
     def write(trainer: Trainer) -> None:
-        counts = f"{len(data.pairs)} pairs and {len(data.identity)} photos to leave alone"
         said = {
-            "description": f"learned from {pairs.name}",
+            "description": f"learned from {source.counts}",
             "native_scale": native_scale,
-            "trained": f"lptn train, {counts}, {trainer.step} steps in {trainer.seconds / 60:.0f} minutes",
+            "trained": f"lptn train, {trainer.step} steps in {trainer.seconds / 60:.0f} minutes",
         }
         write_preset(name, to, trainer.averaged_network(), said, overwrite=True)
 

@@ -1,0 +1,99 @@
+"""Losses for looks learned without pairs. Images are (n, 3, h, w) RGB in [0, 1]; results may leave the range.
+
+sliced_wasserstein   the results' small patches, as a whole, are distributed like the target's
+structure            luminance keeps its local pattern
+new_edges            nothing appears where the photo is flat: no blotches, no banding
+colour_noise         colour gets no finer detail than the photo's own
+out_of_range         nothing is left to be clipped
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+LUMA = (0.299, 0.587, 0.114)
+WINDOW = 9  # pixels, of the local correlation
+PATCH = 3  # pixels
+POSITION = 0.6  # weight of the vertical position in a patch: skies are above
+EDGE = 0.03  # a gradient of the photo that allows as large a one in the result
+
+
+def luma(image: Tensor) -> Tensor:
+    """(n, 3, h, w) -> (n, 1, h, w), Rec. 601."""
+    return (image * image.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+
+
+def sliced_wasserstein(result: Tensor, target: Tensor, generator: torch.Generator, directions: int) -> Tensor:
+    """Distance between the patches of two batches, averaged over random projections and three scales.
+
+    Rabin et al. (2011), on 3x3 patches of RGB and vertical position at a quarter, an eighth and a sixteenth
+    of the size. Both batches have one shape.
+    """
+    total = result.new_zeros(())
+    for factor in (4, 8, 16):
+        kernels = torch.randn(directions, 4, PATCH, PATCH, generator=generator).to(result)
+        kernels = kernels / kernels.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+        projected = [_project(F.avg_pool2d(image, factor), kernels) for image in (result, target)]
+        total = total + (projected[0] - projected[1]).abs().mean()
+    return total / 3
+
+
+def _project(image: Tensor, kernels: Tensor) -> Tensor:
+    """Sorted projections of all patches, (directions, patches)."""
+    n, _, h, w = image.shape
+    rows = torch.linspace(0, POSITION, h, device=image.device).view(1, 1, h, 1).expand(n, 1, h, w)
+    values = F.conv2d(torch.cat([image, rows], dim=1), kernels)
+    return values.transpose(0, 1).flatten(1).sort(dim=1).values
+
+
+def structure(photo: Tensor, result: Tensor) -> Tensor:
+    """1 - mean local correlation of luminance over windows of 9 pixels."""
+    return 1 - local_correlation(luma(photo), luma(result)).mean()
+
+
+def local_correlation(a: Tensor, b: Tensor) -> Tensor:
+    """Pearson correlation in windows of 9 pixels, at every second one; flat ones give 1.
+
+    a, b: (n, 1, h, w). Returns (n, 1, h', w').
+    """
+
+    def mean(image: Tensor) -> Tensor:
+        return F.avg_pool2d(image, WINDOW, stride=2)
+
+    variance_a = (mean(a * a) - mean(a) ** 2).clamp(min=0)
+    variance_b = (mean(b * b) - mean(b) ** 2).clamp(min=0)
+    covariance = mean(a * b) - mean(a) * mean(b)
+    least = 1e-4  # variance (2.5 / 255)^2
+    return (covariance + least) / ((variance_a + least) * (variance_b + least)).sqrt()
+
+
+def new_edges(photo: Tensor, result: Tensor) -> Tensor:
+    """Mean gradient of the result, weighted by how flat the photo is there, at steps of 1, 4 and 8 pixels."""
+    total = result.new_zeros(())
+    for step in (1, 4, 8):
+        for dim in (2, 3):
+            there = _difference(photo, step, dim).abs().amax(1, keepdim=True)
+            total = total + (_difference(result, step, dim).abs() * torch.exp(-there / EDGE)).mean()
+    return total / 6
+
+
+def _difference(image: Tensor, step: int, dim: int) -> Tensor:
+    length = image.shape[dim] - step
+    return image.narrow(dim, step, length) - image.narrow(dim, 0, length)
+
+
+def colour_noise(photo: Tensor, result: Tensor) -> Tensor:
+    """Mean fine colour detail of the result beyond that of the photo."""
+
+    def detail(image: Tensor) -> Tensor:
+        colour = image - luma(image)
+        return (colour - F.avg_pool2d(colour, 5, stride=1, padding=2, count_include_pad=False)).abs()
+
+    return (detail(result) - detail(photo)).clamp(min=0).mean()
+
+
+def out_of_range(result: Tensor) -> Tensor:
+    """Mean square of what lies below 0 or above 1."""
+    return (result - result.clamp(0, 1)).square().mean()
