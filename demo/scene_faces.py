@@ -32,7 +32,7 @@ def face(stage: Stage, corners: list[Point], paint: Paint, seed: int) -> None:
     wide, tall = float(np.linalg.norm(quad[1] - quad[0])), float(np.linalg.norm(quad[3] - quad[0]))
     # the nearest point in view; and no texture of a hundred million pixels for a wall at arm's length
     nearest = max(float(quad[:, 1].min()), float(np.abs(quad[:, 0]).min()) * 2.0 * stage.view.focal)
-    ppm = float(min(1.3 * stage.view.f / nearest, (4.0e6 / (wide * tall)) ** 0.5))
+    ppm = float(min(1.3 * stage.view.f / nearest, (3.0e6 / (wide * tall)) ** 0.5))
     made = paint(wide, tall, ppm, seed)
     h, w = made.cover.shape
     source = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32) - 0.5

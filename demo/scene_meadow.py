@@ -98,7 +98,9 @@ def grass(
     kinds = [
         tuft(stage.light, size, seed + k, dry=0.08 + 0.05 * (k % 4), petals=p) for k, p in enumerate(flowers)
     ]
-    y = np.sort(np.exp(rng.uniform(np.log(start), np.log(reach), count)))[::-1].astype(np.float32)
+    # near tufts are large and few
+    share = rng.random(count) ** 0.75
+    y = np.sort(start * (reach / start) ** share)[::-1].astype(np.float32)
     x = (rng.uniform(-0.58, 0.58, count) / stage.view.focal).astype(np.float32) * y
     z = land.lookup(land.height, x[None], y[None])[0]
     lit = shade.lit(x[None], y[None])[0]

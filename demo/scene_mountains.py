@@ -117,15 +117,15 @@ def bank(stage: Stage, seed: int) -> None:
     view, light = stage.view, stage.light
     rng = np.random.default_rng([seed, 32])
     grit = tile(512, 8, 6, 0.75, seed + 33)
-    y = f32(view.eye / np.maximum(-view.rows, 1e-4))[:, None] * np.ones((1, view.width), np.float32)
-    x = y * view.columns[None, :]
+    corner = (slice(int(np.argmax(view.rows < -0.06)), view.height), slice(0, round(0.45 * view.width)))
+    y = f32(view.eye / -view.rows[corner[0]])[:, None] * np.ones((1, corner[1].stop), np.float32)
+    x = y * view.columns[None, corner[1]]
     edge = _bank_edge(y) + 0.8 * sample(grit, x, y, 14.0)
     turf = colour(0.075, 0.095, 0.030) * np.clip(1.0 + 0.3 * sample(grit, x, y, 3.0), 0.2, 2.0)[..., None]
     stones = colour(0.22, 0.21, 0.19) * np.clip(1.0 + 0.35 * sample(grit, x, y, 2.0), 0.2, 2.0)[..., None]
     soil = blend(f32(stones), f32(turf), ramp(edge - x, 0.5, 1.4))
     lit = light.shade(np.full(y.shape, light.sun[2], np.float32), 0.8, 0.8)
-    here = ramp(edge - x, 0.0, 0.12) * (view.rows[:, None] < -0.06)
-    stage.radiance[:] = blend(stage.radiance, f32(soil * lit), f32(here))
+    stage.radiance[corner] = blend(stage.radiance[corner], f32(soil * lit), ramp(edge - x, 0.0, 0.12))
     spruces = [
         (-23.5, 44.0, 23.0),
         (-28.5, 50.0, 27.0),

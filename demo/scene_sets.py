@@ -72,7 +72,7 @@ def meadow(width: int, height: int, seed: int) -> F32:
         stage.plant(
             tree(OAK, light, round(min(1400, tall * view.f / y)), seed + 70 + kind), (x, y, z - 0.1), tall
         )
-    grass(stage, land, shade, 6500, seed)
+    grass(stage, land, shade, 6000, seed, 45.0, 3.3)
     return develop(radiance, 1.25)
 
 

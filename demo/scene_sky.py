@@ -68,7 +68,7 @@ class Clouds:
     depth: float = 1300.0
     cirrus: float = 0.3
     period: float = 17000.0
-    layers: int = 30
+    layers: int = 24
 
 
 def _layer_noise(n: int, height: float, seed: int) -> F32:

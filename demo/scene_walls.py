@@ -28,9 +28,9 @@ def _base(seed: int) -> F32:
 def _grain(shape: tuple[int, int], fine: float, seed: int) -> F32:
     """Noise (h, w) with about `fine` pixels to the smallest grain."""
     base = _base(seed)
-    rows = (np.arange(shape[0], dtype=np.float32)[:, None] / fine + np.zeros(shape[1], np.float32)) % GRAIN
-    cols = (np.arange(shape[1], dtype=np.float32)[None] / fine + np.zeros((shape[0], 1), np.float32)) % GRAIN
-    return np.asarray(cv2.remap(base, cols, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP), np.float32)
+    zoom = np.array([[1.0 / fine, 0.0, 0.0], [0.0, 1.0 / fine, 0.0]], np.float32)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return f32(cv2.warpAffine(base, zoom, shape[::-1], flags=flags, borderMode=cv2.BORDER_WRAP))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from demo.scene_sets import lake, meadow, skyline, street, village
 
 Scene = Callable[[int, int, int], F32]
 
-LEAST = 480  # pixels: a smaller picture is rendered larger and shrunk, so that it is the same picture
+LEAST = 360  # pixels: a smaller picture is rendered larger and shrunk, so that it is the same picture
 
 SCENES: dict[str, Scene] = {
     "lake": lake,

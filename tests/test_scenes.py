@@ -22,9 +22,9 @@ FILES = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's input folder at a twentieth of its size."""
+    """The demo's input folder at a 32nd of its size."""
     place = tmp_path_factory.mktemp("demo")
-    assert [p.relative_to(place).as_posix() for p in write_demo_photos(place, scale=0.05)] == FILES
+    assert [p.relative_to(place).as_posix() for p in write_demo_photos(place, scale=1 / 32)] == FILES
     return place
 
 
@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_photo_has_lights_darks_and_colour(folder: Path, name: str) -> None:
     with Image.open(folder / name) as photo:
         pixels = np.asarray(photo.convert("RGB"), np.float32) / 255
-    assert pixels.shape == ((80, 120, 3) if "ridge" in name else (108, 192, 3))
+    assert pixels.shape == ((50, 75, 3) if "ridge" in name else (68, 120, 3))
     assert float(pixels.std()) > 0.08
     assert float(np.ptp(pixels, axis=2).mean()) > 0.04
 
@@ -47,22 +47,26 @@ def test_the_jpegs_carry_camera_time_and_place(folder: Path) -> None:
 
 def test_the_portrait_is_stored_rotated(folder: Path) -> None:
     with Image.open(folder / "city/street-portrait.jpg") as street:
-        assert street.size == (192, 108)
+        assert street.size == (120, 68)
         assert street.getexif()[0x0112] == 6
 
 
 def test_the_png_has_16_bits(folder: Path) -> None:
     ridge = cv2.imread(str(folder / "mountains/ridge-16bit.png"), cv2.IMREAD_UNCHANGED)
     assert ridge is not None and ridge.dtype == np.uint16
-    assert len(np.unique(ridge)) > 5000
+    assert len(np.unique(ridge)) > 2000
 
 
-def test_a_scene_is_the_same_each_time_and_at_every_size() -> None:
-    small, again, large = render("lake", 160, 90), render("lake", 160, 90), render("lake", 800, 450)
-    assert small.shape == (90, 160, 3) and small.dtype == np.float32
-    assert float(small.min()) >= 0.0 and float(small.max()) <= 1.0
-    assert np.array_equal(small, again)
-    error = np.mean(np.square(cv2.resize(large, (160, 90), interpolation=cv2.INTER_AREA) - small))
+def test_a_scene_is_the_same_each_time() -> None:
+    first = render("skyline", 120, 68)
+    assert first.shape == (68, 120, 3) and first.dtype == np.float32
+    assert float(first.min()) >= 0.0 and float(first.max()) <= 1.0
+    assert np.array_equal(first, render("skyline", 120, 68))
+
+
+def test_a_scene_is_the_same_picture_at_every_size() -> None:
+    small, large = render("lake", 128, 72), render("lake", 640, 360)
+    error = np.mean(np.square(cv2.resize(large, (128, 72), interpolation=cv2.INTER_AREA) - small))
     assert -10 * np.log10(float(error)) > 25
 
 
