@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -33,8 +33,9 @@ def drain_on_signals(what: str) -> Iterator[Stop]:
         stop.asked, stop.signal = True, number
         for each in SIGNALS:
             signal.signal(each, signal.SIG_DFL)
-        # os.write: a handler may interrupt a print to the same stream
-        os.write(2, f"\nlptn: {what}; once more stops at once\n".encode())
+        # os.write: a handler may interrupt a print to the same stream; Ctrl-C ends the `tee` that read it too
+        with suppress(OSError):
+            os.write(2, f"\nlptn: {what}; once more stops at once\n".encode())
 
     previous = {number: signal.signal(number, drain) for number in SIGNALS}
     try:
