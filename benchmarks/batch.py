@@ -1,4 +1,4 @@
-"""The main job from disk to disk: photos per minute of a folder of 4K JPEGs, and the peak memory of one photo.
+"""The main job from disk to disk: photos per minute of a folder of 4K JPEGs, peak memory of one photo.
 
     python -m benchmarks.batch --out benchmarks/results [--photos ../shared/photos4k]
 

@@ -2,7 +2,8 @@
 
     python -m benchmarks.pairs ../shared/retouch_check -p retouch -p fivek [--out benchmarks/results]
 
-DIR holds input/NAME and target/NAME. Per photo: 10 log10(255^2 / mean squared error) over 8-bit RGB; then the mean.
+DIR holds input/NAME and target/NAME. Per photo: 10 log10(255^2 / mean squared error) over
+8-bit RGB; then the mean.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ def main() -> None:
     parser.add_argument("-p", "--preset", action="append", required=True)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    pairs = [
-        (decode(path.read_bytes()).pixels, decode((options.folder / "target" / path.name).read_bytes()).pixels)
-        for path in sorted((options.folder / "input").iterdir())
-    ]
+    names = sorted(path.name for path in (options.folder / "input").iterdir())
+    inputs, targets = (
+        [_pixels(options.folder / side / name) for name in names] for side in ("input", "target")
+    )
+    pairs = list(zip(inputs, targets, strict=True))
     figures = {"before": _mean([psnr(photo, target) for photo, target in pairs])}
     for name in options.preset:
         look = Retoucher(name, "cpu")
@@ -43,6 +45,10 @@ def main() -> None:
         options.out.mkdir(parents=True, exist_ok=True)
         path = options.out / f"pairs-{options.folder.name}.json"
         path.write_text(json.dumps(result, indent=2) + "\n")
+
+
+def _pixels(path: Path) -> Pixels:
+    return decode(path.read_bytes()).pixels
 
 
 def psnr(result: Pixels, target: Pixels) -> float:

@@ -228,6 +228,8 @@ def train(
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     work: Annotated[Path | None, typer.Option(metavar="DIR", show_default="./lptn-train/NAME", help="Where checkpoint and log go.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", show_default="your presets folder", help="Where the preset goes.")] = None,
+    description: Annotated[str, typer.Option(help="What the look does, for `lptn presets`.")] = "",
+    license: Annotated[str, typer.Option(help="Under which the weights may be used.")] = "",
     json_lines: Annotated[bool, typer.Option("--json", help="JSON Lines on stdout, one a step.")] = False,
 ) -> None:  # fmt: skip
     """Make a preset from photos: lptn train my-look --pairs my-edits/, or --from plain/ --to lovely/"""
@@ -253,6 +255,7 @@ def train(
             seed=seed,
             work=work or Path("lptn-train", name),
             to=output or presets.user_folder(),
+            said={"description": description, "license": license},
             report=telling,
             stop=stop,
         )

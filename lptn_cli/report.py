@@ -198,7 +198,9 @@ class Report:
         if self.counts.stdout_closed:
             return
         try:
-            self._stdout.write(data)
+            rest = memoryview(data)
+            while rest:  # under PYTHONUNBUFFERED a signal can cut a write short
+                rest = rest[self._stdout.write(rest) :]
             self._stdout.flush()
         except BrokenPipeError:
             self.counts.stdout_closed = True

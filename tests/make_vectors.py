@@ -1,6 +1,6 @@
 """Writes tests/vectors.npz, which pins the network's numbers: python -m tests.make_vectors
 
-Run it only when the numbers are meant to change, and with ../shared/reference there: the parity tests must pass.
+Run it only when the numbers are meant to change, and where ../shared/reference is: parity tests must pass.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Networks whose weights come from NumPy's seeded generator, which is the same on every machine and version."""
+"""Networks whose weights come from NumPy's seeded generator, the same on every machine and version."""
 
 from __future__ import annotations
 

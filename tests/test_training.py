@@ -63,7 +63,8 @@ def train(
     return run.train(
         "mine", partial(run.pairs, pairs, [pairs / "target"]),
         minutes=10, resume=resume, native_scale=64, device="cpu",
-        seed=1, work=work / "work", to=work / "presets", report=listener, stop=listener.stop,
+        seed=1, work=work / "work", to=work / "presets", said={"description": "brighter"},
+        report=listener, stop=listener.stop,
     )  # fmt: skip
 
 
@@ -72,7 +73,7 @@ def test_it_learns_resumes_and_leaves_a_usable_preset(pairs: Path, tmp_path: Pat
 
     first = Listener(stop_after=6)
     made = train(pairs, tmp_path, first)
-    assert made.native_scale == 64
+    assert (made.native_scale, made.description) == (64, "brighter")
     assert any("broken.jpg" in note for note in first.notes)
     assert any("alone: has no usable partner" in note for note in first.notes)
     second = Listener(stop_after=20)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +25,15 @@ LEAST = 8  # photos on each side, below which nothing is learned
 MAX_PIXELS = 250_000_000
 
 Pixels8 = NDArray[np.uint8]
+T = TypeVar("T", "Pair", "Named")
+
+
+@dataclass(frozen=True)
+class Named:
+    """A photo by its file's stem: (h, w, 3) uint8 sRGB, upright, short side as asked."""
+
+    name: str
+    pixels: Pixels8
 
 
 @dataclass(frozen=True)
@@ -71,8 +81,8 @@ def load_pairs(folder: Path, identity: Sequence[Path], short_side: int) -> PairD
     if len(pairs) < LEAST:
         fact = f"{folder} holds {len(pairs)} usable pairs"
         raise UsageError(f"{fact}; training needs {LEAST}, as input/NAME and target/NAME")
-    train, held = _split(pairs)
-    train_identity, held_identity = _split(kept)
+    train, held = split(pairs)
+    train_identity, held_identity = split(kept)
     return PairData(train, train_identity, held, held_identity, skipped)
 
 
@@ -96,8 +106,8 @@ def load_groups(photos: Sequence[Path], targets: Sequence[Path], short_side: int
             names = ", ".join(map(str, folders))
             raise UsageError(f"{names}: {len(side)} usable photos; training needs {LEAST} on each side")
         sides.append(side)
-    train, held = _split(sides[0])
-    wanted, _ = _split(sides[1])
+    train, held = split(sides[0])
+    wanted, _ = split(sides[1])
     return GroupData(
         [pair.input for pair in train], [pair.input for pair in wanted], [p.input for p in held], skipped
     )
@@ -161,8 +171,14 @@ def _load(folder: Path, short_side: int, skipped: list[str]) -> Iterator[tuple[s
         yield path.stem, np.ascontiguousarray(np.rint(rgb * 255).astype(np.uint8))
 
 
-def _split(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
+def load_photos(folder: Path, short_side: int, skipped: list[str] | None = None) -> list[Named]:
+    """The photos of a folder. Those that cannot be used are left out, and named in `skipped`."""
+    left_out = [] if skipped is None else skipped
+    return [Named(stem, pixels) for stem, pixels in _load(folder, short_side, left_out)]
+
+
+def split(photos: Sequence[T]) -> tuple[list[T], list[T]]:
     """Training and held-back photos: by a hash of the name, so that every run holds back the same ones."""
-    ranked = sorted(pairs, key=lambda pair: hashlib.sha256(pair.name.encode(errors="replace")).digest())
+    ranked = sorted(photos, key=lambda photo: hashlib.sha256(photo.name.encode(errors="replace")).digest())
     held = max(1, round(len(ranked) * HELD_BACK)) if ranked else 0
     return ranked[held:], ranked[:held]

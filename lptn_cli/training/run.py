@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -67,12 +67,14 @@ def train(
     seed: int,
     work: Path,
     to: Path,
+    said: Mapping[str, str],
     report: TrainingReport,
     stop: Stop,
 ) -> Preset:
     """Train the preset NAME and write it to `to`, anew at every checkpoint.
 
-    `work` gets checkpoint.pt and log.jsonl. When a stop is asked, the state is kept and the preset is usable.
+    `said` holds its description and license. `work` gets checkpoint.pt and log.jsonl. When a stop is asked,
+    the state is kept and the preset is usable.
     Raises UsageError (too few photos, a run that would be lost), StartError, OutputError.
     """
     checkpoint, log = work / "checkpoint.pt", work / "log.jsonl"
@@ -90,12 +92,12 @@ def train(
     work.mkdir(parents=True, exist_ok=True)
 
     def write(trainer: Trainer) -> None:
-        said = {
-            "description": f"learned from {source.counts}",
+        told = {
+            **said,
             "native_scale": native_scale,
-            "trained": f"lptn train, {trainer.step} steps in {trainer.seconds / 60:.0f} minutes",
+            "trained": f"{trainer.step} steps in {trainer.seconds / 60:.0f} minutes, {source.counts}",
         }
-        write_preset(name, to, trainer.averaged_network(), said, overwrite=True)
+        write_preset(name, to, trainer.averaged_network(), told, overwrite=True)
 
     with log.open("a", encoding="utf-8") as lines:
 
