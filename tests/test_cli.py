@@ -91,9 +91,15 @@ def run(*words: object, stdin: bytes = b"", stdout: BinaryIO | None = None, stde
     return Ran(code if isinstance(code, int) else 0, out.getvalue(), err.buffer.getvalue().decode())
 
 
-def spawn(*words: object, timeout: float = 60, **options: Any) -> Ran:
+def environment(**more: str) -> dict[str, str]:
+    """That of a user: stdout is buffered. One thread, so that processes do not wait for each other's."""
+    return {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"} | {"OMP_NUM_THREADS": "1"} | more
+
+
+def spawn(*words: object, env: dict[str, str] | None = None, **options: Any) -> Ran:
     """`lptn` as a process of its own."""
-    done = subprocess.run([LPTN, *map(str, words)], capture_output=True, timeout=timeout, **options)
+    command = [LPTN, *map(str, words)]
+    done = subprocess.run(command, capture_output=True, timeout=60, env=env or environment(), **options)
     return Ran(done.returncode, done.stdout, done.stderr.decode())
 
 
@@ -260,8 +266,8 @@ def test_answers_at_once_without_torch_and_cv2(
 ) -> None:
     shutil.copytree(preset.path.parent, tmp_path / "config/lptn/presets")
     dry_run = ["retouch", "-n", folder, "-o", tmp_path / "out", "-p", "dusk"]
-    environment = os.environ | {"XDG_CONFIG_HOME": str(tmp_path / "config")}
-    ran, heavy = modules_of(*(dry_run if words == "DRY RUN" else words.split()), env=environment)
+    env = environment(XDG_CONFIG_HOME=str(tmp_path / "config"))
+    ran, heavy = modules_of(*(dry_run if words == "DRY RUN" else words.split()), env=env)
     assert ran.code == 0 and ran.stdout and not ran.stderr
     assert heavy - {"numpy"} == set()
 
@@ -375,15 +381,8 @@ def test_presets_lists_and_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("words", ["lptn retouch -p du", "lptn retouch --preset du", "lptn presets du"])
 def test_presets_complete_in_the_shell(words: str, tmp_path: Path, preset: Preset) -> None:
     shutil.copytree(preset.path.parent, tmp_path / "lptn/presets")
-    ran = spawn(
-        env=os.environ
-        | {
-            "XDG_CONFIG_HOME": str(tmp_path),
-            "_LPTN_COMPLETE": "complete_bash",
-            "COMP_WORDS": words,
-            "COMP_CWORD": str(len(words.split()) - 1),
-        }
-    )
+    asked = {"_LPTN_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    ran = spawn(env=environment(XDG_CONFIG_HOME=str(tmp_path), **asked))
     assert ran.stdout.split() == [b"dusk"]
 
 
@@ -628,7 +627,7 @@ def test_streams_that_are_closed(folder: Path, preset: Preset) -> None:
     """Where no stream is open, the first files that are would get their numbers, and our messages."""
     out = folder.parent / "out"
     command = [LPTN, "retouch", str(folder), "-o", str(out), "-v", "-p", str(preset.path)]
-    closed = subprocess.run(["sh", "-c", '"$@" <&- >&- 2>&-', "sh", *command], timeout=60)
+    closed = subprocess.run(["sh", "-c", '"$@" <&- >&- 2>&-', "sh", *command], timeout=60, env=environment())
     assert closed.returncode == 0
     assert all(load(out / name).pixels.size for name in ("a.jpg", "b.jpg", "sub/c.png"))
     lines = (out / ".lptn-manifest.jsonl").read_text().splitlines()

@@ -189,6 +189,16 @@ def test_a_reader_that_went_away_is_noted_once() -> None:
     assert (report.counts.exit_code, report.counts.written, stdout.tried) == (141, 2, 1)
 
 
+def test_a_write_that_is_cut_short_goes_on() -> None:
+    class Short(io.BytesIO):
+        def write(self, data: Any) -> int:
+            return super().write(data[:3])
+
+    stdout = Short()
+    Report(stdout=stdout).photo(Outcome(job(output=STDOUT), "written", to_stdout=b"an image"))
+    assert stdout.getvalue() == b"an image"
+
+
 def test_a_full_disk_under_stdout_is_one_clear_line() -> None:
     report = Report("print", stdout=Broken(OSError(28, "No space left on device")))
     with pytest.raises(OutputError, match=r"^cannot write to stdout: the disk is full; "):

@@ -10,21 +10,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lptn_cli.atomic import _machine
 from lptn_cli.preset import Preset
 from lptn_cli.signals import Stop, drain_on_signals
 from tests.conftest import photo
-from tests.test_cli import LPTN, contents, load, run, save
+from tests.test_cli import LPTN, contents, environment, load, save, spawn
 
-PHOTOS = 40
-SIZE = (500, 750)
+PHOTOS = 30
+SIZE = (400, 600)
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Forty photos of the same bytes, as only the time that they take matters."""
+    """Many photos of the same bytes, as only the time that they take matters."""
     folder = tmp_path_factory.mktemp("many")
     data = save(folder / "00.jpg", photo(*SIZE)).read_bytes()
     for n in range(1, PHOTOS):
@@ -33,11 +34,11 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def started(source: Path, out: Path, preset: Preset, *words: str, **options: Any) -> Iterator[Any]:
+def started(source: Path, out: Path, preset: Preset, *words: str) -> Iterator[Any]:
     """A run that prints what it has written, in a process that ends with the block."""
     command = [LPTN, "retouch", str(source), "-o", str(out), "-p", str(preset.path), "--print", *words]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "bufsize": 0} | options
-    process = subprocess.Popen(command, **pipes)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "bufsize": 0, "env": environment()}
+    process = subprocess.Popen(command, **pipes)  # type: ignore[call-overload]
     try:
         yield process
     finally:
@@ -61,7 +62,7 @@ def assert_all_whole(out: Path) -> None:
 
 def assert_the_rest_is_done_by_another_run(source: Path, out: Path, preset: Preset) -> None:
     before = outputs(out)
-    again = run("retouch", source, "-o", out, "-p", preset.path, "--json")
+    again = spawn("retouch", source, "-o", out, "-p", preset.path, "--json")
     assert again.code == 0
     assert list(again.photos().values()).count("up-to-date") == len(before)
     after = outputs(out)
@@ -91,16 +92,18 @@ def test_the_first_signal_finishes_the_photos_in_work(
         assert_the_rest_is_done_by_another_run(source, out, preset)
 
 
-def test_a_second_signal_stops_at_once(source: Path, tmp_path: Path, preset: Preset) -> None:
-    out = tmp_path / "out"
-    with started(source, out, preset, "-j", "2") as process:
+def test_a_second_signal_stops_at_once(tmp_path: Path, preset: Preset) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    save(source / "a.jpg", photo(40, 60))
+    save(source / "b.jpg", np.tile(photo(300, 400), (10, 10, 1)))
+    with started(source, out, preset, "-j", "1") as process:
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
         while b"once more" not in process.stderr.readline():
             pass
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=10) in (-signal.SIGINT, 130)  # died of it: a shell says 130
-    assert_all_whole(out)
+        assert process.wait(timeout=10) == -signal.SIGINT  # a shell says 130
+    assert outputs(out).keys() == {"a.jpg"}
 
 
 def test_kill_9_leaves_nothing_that_the_next_run_does_not_mend(
@@ -117,7 +120,7 @@ def test_kill_9_leaves_nothing_that_the_next_run_does_not_mend(
     with (out / ".lptn-manifest.jsonl").open("ab") as manifest:
         manifest.write(b'{"output":"03.jpg","output_si')
     before = outputs(out)
-    again = run("retouch", source, "-o", out, "-p", preset.path, "--overwrite")
+    again = spawn("retouch", source, "-o", out, "-p", preset.path, "--overwrite")
     after = outputs(out)
     assert again.code == 0 and len(after) == PHOTOS and parts(out) == []
     assert_all_whole(out)
@@ -143,7 +146,7 @@ def with_closed_pipe(*words: str, stream: str) -> int:
     os.close(reader)
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | {stream: writer}
     try:
-        return subprocess.run([LPTN, *words], timeout=30, **pipes).returncode  # type: ignore[call-overload,no-any-return]
+        return subprocess.run([LPTN, *words], timeout=30, env=environment(), **pipes).returncode  # type: ignore[call-overload,no-any-return]
     finally:
         os.close(writer)
 
