@@ -26,11 +26,11 @@ def main() -> None:
     parser.add_argument("-p", "--preset", action="append", required=True)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    names = sorted(path.name for path in (options.folder / "input").iterdir())
-    inputs, targets = (
-        [_pixels(options.folder / side / name) for name in names] for side in ("input", "target")
-    )
-    pairs = list(zip(inputs, targets, strict=True))
+    names: list[str] = sorted(path.name for path in Path(options.folder, "input").iterdir())
+    pairs = [
+        (_pixels(options.folder / "input" / name), _pixels(options.folder / "target" / name))
+        for name in names
+    ]
     figures = {"before": _mean([psnr(photo, target) for photo, target in pairs])}
     for name in options.preset:
         look = Retoucher(name, "cpu")
@@ -53,7 +53,7 @@ def _pixels(path: Path) -> Pixels:
 
 def psnr(result: Pixels, target: Pixels) -> float:
     """Peak signal-to-noise ratio in dB of two (H, W, 3) uint8 photos."""
-    error = np.mean((result.astype(np.float64) - target) ** 2)
+    error = float(np.mean((result.astype(np.float64) - target) ** 2))
     return float(10 * np.log10(255**2 / max(error, 1e-9)))
 
 

@@ -8,6 +8,7 @@ import os
 import re
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 from lptn_cli.errors import WriteError
@@ -40,8 +41,18 @@ def reason(error: OSError) -> tuple[str, str]:
     return _REASONS.get(error.errno or 0, fallback)
 
 
-def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
+def write_atomic(
+    path: Path,
+    data: bytes,
+    *,
+    overwrite: bool,
+    mtime_ns: int | None = None,
+    before: Callable[[os.stat_result], None] | None = None,
+) -> None:
     """Put the whole of data at path, making its folders; the file's mode follows the umask.
+
+    mtime_ns: the time of modification it gets. before: called with the finished file's status just before it
+    appears at path, so that whatever is noted of it is there even if the process is killed in between.
 
     Not synced to the disk: after a power cut a fresh output may be empty, and the manifest's size tells.
     Without overwrite, a file that is at path, or appears there meanwhile, is left alone. On any failure and
@@ -55,6 +66,10 @@ def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
+            if mtime_ns is not None:
+                os.utime(part, ns=(mtime_ns, mtime_ns))
+            if before is not None:
+                before(part.stat())
             if overwrite:
                 part.replace(path)
             else:
@@ -66,14 +81,6 @@ def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
         if os.path.isdir(path):  # noqa: PTH112  never raises
             raise _write_error(IsADirectoryError(errno.EISDIR, "")) from error
         raise WriteError("a file of that name exists; replace it with --overwrite") from error
-    except OSError as error:
-        raise _write_error(error) from error
-
-
-def keep_times(path: Path, mtime_ns: int) -> None:
-    """Give the file the time of modification of its photo. Raises WriteError."""
-    try:
-        os.utime(path, ns=(mtime_ns, mtime_ns))
     except OSError as error:
         raise _write_error(error) from error
 

@@ -7,6 +7,7 @@ import json
 import pickle
 import re
 import struct
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -60,12 +61,13 @@ def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
         data = path.read_bytes()
         if path.suffix == ".safetensors":
             return load(data)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of pickle protocols, on a line of their own
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise PresetError(f"cannot read the checkpoint {path}: {error.strerror}") from None
     except (SafetensorError, *UNREADABLE) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise PresetError(f"{path} is not a checkpoint of weights alone: {reason}") from None
+        # torch's own text advises to run whatever code the file holds
+        raise PresetError(f"{path} is not a checkpoint of weights alone ({type(error).__name__})") from None
     for wrapper in WRAPPERS:
         if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
             state = state[wrapper]

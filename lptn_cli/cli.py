@@ -5,18 +5,15 @@ Nothing heavy is imported at module level: `--help`, `--version`, `presets` and 
 
 from __future__ import annotations
 
-import json
 import math
 import signal
 import sys
-from functools import partial
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
-from lptn_cli import __version__
+from lptn_cli import __version__, cli_looks
 from lptn_cli.errors import LptnError, UsageError
 from lptn_cli.signals import SIGNALS, drop_unread_output, open_closed_streams
 
@@ -30,12 +27,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Give a whole folder of photos a new look.",
 )
-
-
-def _preset_names(incomplete: str) -> list[str]:
-    from lptn_cli import preset
-
-    return [name for name in preset.available() if name.startswith(incomplete)]
 
 
 def _finite(value: float | None) -> float | None:
@@ -53,7 +44,7 @@ Strength = Annotated[
 ]  # fmt: skip
 PresetName = Annotated[
     str,
-    typer.Option("-p", "--preset", envvar="LPTN_PRESET", autocompletion=_preset_names, metavar="NAME|FILE",
+    typer.Option("-p", "--preset", envvar="LPTN_PRESET", autocompletion=cli_looks.preset_names, metavar="NAME|FILE",
                  rich_help_panel=LOOK, help="The look: a preset's name, or the path of its TOML file."),
 ]  # fmt: skip
 
@@ -156,112 +147,10 @@ def _listing(json_lines: bool, print_paths: bool, print0: bool, *, to_stdout: bo
     return asked[0] if asked else "nothing"
 
 
-@app.command(name="presets")
-def show_presets(
-    name: Annotated[str | None, typer.Argument(help="Show this one.", autocompletion=_preset_names)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
-) -> None:
-    """List the presets, or show one: what it does, how it was made, how good it is."""
-    from lptn_cli import preset as presets
-
-    if name is None:
-        found = [presets.read(path) for path in presets.available().values()]
-        if as_json:
-            typer.echo(json.dumps([p.as_json() for p in found], indent=2))
-        else:
-            width = max((len(p.name) for p in found), default=0)
-            for p in found:
-                typer.echo(f"{p.name:{width}}  {p.description}")
-        return
-    chosen = presets.find(name)
-    if as_json:
-        typer.echo(json.dumps(chosen.as_json(), indent=2))
-    else:
-        for key, value in chosen.as_json().items():
-            typer.echo(f"{key.replace('_', ' '):14} {value}")
-
-
-@app.command(name="import")
-def import_checkpoint(
-    checkpoint: Annotated[Path, typer.Argument(help="An LPTN checkpoint (.pth or .safetensors).")],
-    name: Annotated[str, typer.Argument(help="What to call the preset.")],
-    native_scale: Annotated[
-        int | None, typer.Option(min=16, max=8192, help="Short side it was trained at; without it, the published full resolution.")
-    ] = None,
-    to: Annotated[Path | None, typer.Option(metavar="DIR", show_default="your presets folder", help="Where the preset goes.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a preset of that name.")] = False,
-) -> None:  # fmt: skip
-    """Make a preset of an LPTN checkpoint: the authors', or one trained with their code."""
-    from lptn_cli import checkpoint as checkpoints
-    from lptn_cli import preset as presets
-
-    made = checkpoints.import_checkpoint(
-        checkpoint, name, to or presets.user_folder(), native_scale=native_scale, overwrite=overwrite
-    )
-    typer.echo(f"lptn: {made.path} is ready: lptn retouch photos/ -p {name}", err=True)
-
-
-@app.command()
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False) -> None:
-    """Versions, devices, codecs and paths, for a bug report."""
-    from lptn_cli.doctor import examine
-
-    facts = examine()
-    if as_json:
-        typer.echo(json.dumps(facts, indent=2))
-        return
-    for key, value in facts.items():
-        typer.echo(f"{key:16} {value}")
-
-
-@app.command()
-def train(
-    name: Annotated[str, typer.Argument(help="What to call the preset.")],
-    pairs: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder with input/ and target/: the same photos before and after.")] = None,
-    from_: Annotated[list[Path] | None, typer.Option("--from", metavar="DIR", help="Without pairs: folder of photos as they are; repeatable.")] = None,
-    to_: Annotated[list[Path] | None, typer.Option("--to", metavar="DIR", help="Without pairs: folder of other photos with the look; repeatable.")] = None,
-    identity: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Folder of photos that should stay as they are; repeatable.")] = None,
-    minutes: Annotated[float, typer.Option(min=0.01, help="How long to train, earlier runs included.")] = 60,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the last run of this name ended.")] = False,
-    native_scale: Annotated[int, typer.Option(min=64, max=1024, help="Short side in pixels at which the look is learned.")] = 240,
-    device: Annotated[str, typer.Option("-d", "--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-    work: Annotated[Path | None, typer.Option(metavar="DIR", show_default="./lptn-train/NAME", help="Where checkpoint and log go.")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", show_default="your presets folder", help="Where the preset goes.")] = None,
-    description: Annotated[str, typer.Option(help="What the look does, for `lptn presets`.")] = "",
-    license: Annotated[str, typer.Option(help="Under which the weights may be used.")] = "",
-    json_lines: Annotated[bool, typer.Option("--json", help="JSON Lines on stdout, one a step.")] = False,
-) -> None:  # fmt: skip
-    """Make a preset from photos: lptn train my-look --pairs my-edits/, or --from plain/ --to lovely/"""
-    from lptn_cli import preset as presets
-    from lptn_cli.report import TrainingReport
-    from lptn_cli.signals import drain_on_signals
-    from lptn_cli.training import run
-
-    if bool(pairs) == bool(from_ or to_) or bool(from_) != bool(to_):
-        raise UsageError("give either --pairs DIR, or --from DIR and --to DIR")
-    load = partial(run.pairs, pairs, identity or []) if pairs else partial(run.groups, from_ or [], to_ or [])
-    with (
-        TrainingReport(minutes, as_json=json_lines) as telling,
-        drain_on_signals("keeping the state") as stop,
-    ):
-        made = run.train(
-            name,
-            load,
-            minutes=minutes,
-            resume=resume,
-            native_scale=native_scale,
-            device=device,
-            seed=seed,
-            work=work or Path("lptn-train", name),
-            to=output or presets.user_folder(),
-            said={"description": description, "license": license},
-            report=telling,
-            stop=stop,
-        )
-    typer.echo(f"lptn: {made.path} is ready: lptn retouch photos/ -p {name}", err=True)
-    if stop.signal:
-        raise typer.Exit(128 + stop.signal)
+app.command(name="presets")(cli_looks.show_presets)
+app.command(name="import")(cli_looks.import_checkpoint)
+app.command()(cli_looks.train)
+app.command()(cli_looks.doctor)
 
 
 def _show_version(asked: bool) -> None:

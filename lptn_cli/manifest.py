@@ -106,12 +106,15 @@ class Manifest:
             and abs(status.st_mtime_ns - entry.output_mtime_ns) <= _CLOCK
         )
 
-    def record(self, job: Job, settings: str) -> None:
-        """Note the photo as finished, once its output is in place. Raises WriteError."""
+    def record(self, job: Job, settings: str, status: os.stat_result) -> None:
+        """Note the photo as finished: `status` is that of its output, which is about to be put in place.
+
+        Should the process be killed before it is, it is not there and the photo is done again; were it
+        noted afterwards, an output that lptn wrote could be taken for somebody else's. Raises WriteError.
+        """
         photo = job.photo
         key = self._key(job.output)
         try:
-            status = job.output.stat()
             made = (key, status.st_size, status.st_mtime_ns)
             entry = _Entry(*made, str(photo.path.absolute()), photo.size, photo.mtime_ns, settings)
             with self._lock:

@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lptn_cli import codecs, photos
-from lptn_cli.atomic import keep_times, write_atomic
+from lptn_cli.atomic import write_atomic
 from lptn_cli.codecs.image import EncodeOptions, Image, Pixels
 from lptn_cli.errors import OUT_OF_MEMORY, NoMemoryError, PhotoError, WriteError
 from lptn_cli.manifest import Manifest
@@ -73,7 +74,8 @@ def retouch_one(job: Job, devices: Devices, settings: Settings, manifest: Manife
             job, "failed", error="internal", message=f"{type(error).__name__}: {said}; please report it"
         )
     height, width = image.pixels.shape[:2]
-    return Outcome(job, "written", width, height, image.depth, watch.laps, to_stdout=to_stdout)
+    note = misnamed(job, image)
+    return Outcome(job, "written", width, height, image.depth, watch.laps, note=note, to_stdout=to_stdout)
 
 
 def retouch_image(image: Image, look: Retoucher, settings: Settings) -> Image:
@@ -112,6 +114,14 @@ def encode_options(job: Job, image: Image, settings: Settings) -> EncodeOptions:
     )
 
 
+def misnamed(job: Job, image: Image) -> str:
+    """What to say of a photo whose suffix is that of another format: the output is what its suffix says."""
+    said = codecs.SUFFIXES.get(job.photo.path.suffix.lower(), image.format)
+    if said == image.format or job.format:
+        return ""
+    return f"is {image.format.upper()} by its content and is written as {said.upper()}, as its name says"
+
+
 def refuse_to_clobber(job: Job, settings: Settings, manifest: Manifest | None) -> None:
     """Raise WriteError when the output is somebody else's file and --overwrite was not given."""
     if settings.overwrite or job.output == STDOUT or not os.path.lexists(job.output):
@@ -132,11 +142,13 @@ def deliver(job: Job, encoded: bytes, settings: Settings, manifest: Manifest | N
     if job.output == STDOUT:
         return encoded
     ours = manifest is not None and manifest.owns(job.output)
-    write_atomic(job.output, encoded, overwrite=settings.overwrite or ours)
-    if settings.keep_times:
-        keep_times(job.output, job.photo.mtime_ns)
-    if manifest:
-        manifest.record(job, settings.key(job))
+    write_atomic(
+        job.output,
+        encoded,
+        overwrite=settings.overwrite or ours,
+        mtime_ns=job.photo.mtime_ns if settings.keep_times else None,
+        before=partial(manifest.record, job, settings.key(job)) if manifest else None,
+    )
     return b""
 
 

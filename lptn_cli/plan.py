@@ -20,7 +20,7 @@ STDOUT = Path("-")
 
 @dataclass(frozen=True)
 class Job:
-    """One photo and the file it becomes. format None: the input's own, whatever sniffing finds it to be."""
+    """One photo and the file it becomes. format None: that of the output's suffix, else the input's own."""
 
     number: int  # 1-based, for {n}
     photo: Photo

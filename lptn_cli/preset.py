@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from lptn_cli.errors import PresetError, UsageError
+from lptn_cli.photos import shown
 
 PADDINGS = Literal["zeros", "reflect"]
 NORMALIZATIONS = Literal["instance", "none"]
@@ -105,7 +106,7 @@ def find(name: str) -> Preset:
     if os.sep in name or name.endswith(".toml"):
         path = Path(name).expanduser()
         if not path.is_file():
-            raise UsageError(f"no preset file {name}; give the path of a preset's .toml file")
+            raise UsageError(f"no preset file {shown(name)}; give the path of a preset's .toml file")
         return read(path)
     known = available()
     if name in known:

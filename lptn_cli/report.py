@@ -1,10 +1,8 @@
-"""What a run tells: counters and exit code, lines and a bar on stderr, paths or JSON Lines on stdout."""
+"""What a run tells: counters and exit code, lines on stderr, paths or JSON Lines on stdout."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import math
 import os
 import sys
 import threading
@@ -12,15 +10,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from lptn_cli.atomic import reason
+from lptn_cli.bar import Bar, can_draw, tell
 from lptn_cli.errors import OutputError
 from lptn_cli.photos import shown
 from lptn_cli.plan import Job
-
-if TYPE_CHECKING:
-    from lptn_cli.training.loop import Step
 
 Status = Literal["written", "up-to-date", "failed"]
 Listing = Literal["nothing", "print", "print0", "json"]
@@ -41,6 +37,7 @@ class Outcome:
     ms: Mapping[str, int] = field(default_factory=dict)
     error: str = ""
     message: str = ""
+    note: str = ""  # of something that went well, but not as one might expect
     to_stdout: bytes = b""  # the encoded photo of `-o -`
 
     def as_json(self) -> dict[str, Any]:
@@ -116,7 +113,7 @@ class Report:
         self.counts = Counts()
         self._listing, self._quiet, self._verbose = listing, quiet, verbose
         self._stdout = sys.stdout.buffer if stdout is None else stdout
-        self._bar = _Bar(counts=True) if bar and not quiet and _can_draw() else None
+        self._bar = Bar(counts=True) if bar and not quiet and can_draw() else None
         self._started = self._last_line = time.monotonic()
         self._lock = threading.Lock()
 
@@ -154,6 +151,8 @@ class Report:
             self.counts.add(outcome)
             self._list(outcome)
             name = shown(outcome.job.photo.path)
+            if outcome.note:
+                self.line(f"{name}: {outcome.note}")
             if outcome.status == "failed":
                 self.line(f"{name}: {outcome.message}", important=True)
             elif self._verbose:
@@ -177,7 +176,7 @@ class Report:
     def line(self, text: str, *, important: bool = False) -> None:
         """One line on stderr, above the bar; `quiet` keeps only important ones."""
         if important or not self._quiet:
-            _tell(text, self._bar)
+            tell(text, self._bar)
 
     def _list(self, outcome: Outcome) -> None:
         if outcome.to_stdout:
@@ -217,84 +216,3 @@ class Report:
             self._last_line = now
             rate = counts.pixels / (now - self._started) / 1e6
             self.line(f"{counts.done} of {counts.total} photos, {counts.failed} failed, {rate:.0f} MP/s")
-
-
-class _Bar:
-    """A Rich progress bar on stderr, with one field of text of our own and the time left."""
-
-    def __init__(self, *, counts: bool = False) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._progress = Progress(
-            BarColumn(),
-            *([MofNCompleteColumn()] if counts else []),
-            TextColumn("{task.fields[text]}"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            redirect_stdout=False,  # else Rich swallows the listing on stdout
-            redirect_stderr=False,
-            transient=True,
-        )
-        self._task = self._progress.add_task("", total=None, text="")
-
-    def start(self, total: float) -> None:
-        self._progress.update(self._task, total=total)
-        self._progress.start()
-
-    def update(self, completed: float, text: str) -> None:
-        self._progress.update(self._task, completed=completed, text=text)
-
-    def line(self, text: str) -> None:
-        self._progress.console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
-
-    def close(self) -> None:
-        self._progress.stop()
-
-
-class TrainingReport:
-    """Tells how a training run goes: a bar or lines on stderr, a JSON line a step on stdout if asked for."""
-
-    def __init__(self, minutes: float, *, as_json: bool, stdout: BinaryIO | None = None) -> None:
-        self._seconds, self._as_json = minutes * 60, as_json
-        self._stdout = sys.stdout.buffer if stdout is None else stdout
-        self._bar = _Bar() if _can_draw() else None
-        self._last_line = -math.inf
-
-    def __enter__(self) -> TrainingReport:
-        if self._bar:
-            self._bar.start(self._seconds)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar:
-            self._bar.close()
-
-    def note(self, text: str) -> None:
-        _tell(text, self._bar)
-
-    def step(self, step: Step) -> None:
-        if self._as_json:
-            self._stdout.write(step.as_json().encode() + b"\n")
-            self._stdout.flush()
-        if self._bar:
-            self._bar.update(step.seconds, step.sentence())
-        if step.measured or (not self._bar and time.monotonic() - self._last_line >= QUIET_INTERVAL):
-            self._last_line = time.monotonic()
-            self.note(step.sentence())
-
-
-def _tell(text: str, bar: _Bar | None) -> None:
-    """One line for people, above the bar if there is one. That nobody reads it ends no run."""
-    with contextlib.suppress(OSError):
-        if bar:
-            bar.line(f"lptn: {text}")
-        else:
-            print(f"lptn: {text}", file=sys.stderr, flush=True)
-
-
-def _can_draw() -> bool:
-    """Whether stderr is a terminal that can go back in its line."""
-    return sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")

@@ -28,7 +28,8 @@ def photo(height: int, width: int, dtype: str = "uint8", seed: int = 0) -> NDArr
     picture = np.stack(planes, axis=-1) + 0.04 * numbers.standard_normal((height, width, 1))
     picture[y > 0.5 + 0.2 * np.sin(9 * x)] *= 0.4
     top = np.iinfo(dtype).max
-    return np.rint(picture.clip(0, 1) * top).astype(dtype)
+    pixels: NDArray[Any] = np.rint(picture.clip(0, 1) * top).astype(dtype)
+    return pixels
 
 
 def make_preset(folder: Path, name: str = "dusk", native_scale: int | None = 64, seed: int = 3) -> Preset:

@@ -23,7 +23,7 @@ def main() -> None:
             for form in FORMS
             for num_high in (3, 4, 5)
         }
-    np.savez_compressed(Path(__file__).parent / "vectors.npz", **vectors)  # type: ignore[arg-type]
+    np.savez_compressed(Path(__file__).parent / "vectors.npz", **vectors)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lptn_cli import atomic
-from lptn_cli.atomic import keep_times, sweep, write_atomic
+from lptn_cli.atomic import sweep, write_atomic
 from lptn_cli.errors import WriteError
 
 
@@ -275,10 +275,22 @@ def test_sweep_of_no_folder(tmp_path: Path) -> None:
     assert sweep(tmp_path / "none") == 0
 
 
-def test_keep_times(tmp_path: Path) -> None:
+def test_the_time_of_modification_it_is_given(tmp_path: Path) -> None:
     path = tmp_path / "x.jpg"
-    path.touch()
-    keep_times(path, 1_234_567_890_123_456_789)
+    write_atomic(path, b"x", overwrite=False, mtime_ns=1_234_567_890_123_456_789)
     assert path.stat().st_mtime_ns == 1_234_567_890_123_456_789
-    with pytest.raises(WriteError, match="vanished"):
-        keep_times(tmp_path / "none.jpg", 0)
+
+
+def test_before_hears_of_the_finished_file_and_may_call_it_off(tmp_path: Path) -> None:
+    path = tmp_path / "x.jpg"
+    seen: list[tuple[int, bool]] = []
+    write_atomic(path, b"four", overwrite=False, before=lambda s: seen.append((s.st_size, path.exists())))
+    assert seen == [(4, False)]
+
+    def refuse(status: os.stat_result) -> None:
+        raise WriteError("cannot be noted")
+
+    with pytest.raises(WriteError, match="cannot be noted"):
+        write_atomic(path, b"other", overwrite=True, before=refuse)
+    assert path.read_bytes() == b"four"
+    assert list(tmp_path.iterdir()) == [path]

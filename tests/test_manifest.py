@@ -44,14 +44,14 @@ def out(tmp_path: Path) -> Path:
 def record(out: Path, *jobs: Job, settings: str = "s") -> None:
     with Manifest.open(out) as manifest:
         for job in jobs:
-            manifest.record(job, settings)
+            manifest.record(job, settings, job.output.stat())
 
 
 def test_recorded_is_up_to_date_now_and_in_the_next_run(out: Path, job: Job) -> None:
     with Manifest.open(out) as manifest:
         assert not manifest.up_to_date(job, "s")
         assert not manifest.owns(job.output)
-        manifest.record(job, "s")
+        manifest.record(job, "s", job.output.stat())
         assert manifest.up_to_date(job, "s")
         assert manifest.owns(job.output)
     with Manifest.open(out) as manifest:
@@ -149,7 +149,7 @@ def test_a_torn_last_line_costs_that_photo_only(tmp_path: Path, out: Path) -> No
     with Manifest.open(out) as manifest:
         assert manifest.up_to_date(first, "s")
         assert not manifest.up_to_date(second, "s")
-        manifest.record(third, "s")
+        manifest.record(third, "s", third.output.stat())
     manifest = Manifest.peek(out)
     assert manifest.up_to_date(first, "s")
     assert manifest.up_to_date(third, "s"), "glued to the torn line"
@@ -173,7 +173,7 @@ def test_junk_is_passed_over(out: Path, job: Job, junk: bytes) -> None:
     path.write_bytes(junk + b"\n" + path.read_bytes() + junk)
     with Manifest.open(out) as manifest:
         assert manifest.up_to_date(job, "s")
-        manifest.record(job, "t")
+        manifest.record(job, "t", job.output.stat())
     assert Manifest.peek(out).up_to_date(job, "t")
 
 
@@ -200,7 +200,7 @@ def test_superseded_lines_are_compacted_on_opening(
     with Manifest.open(out) as manifest:
         assert lines(out) == 2
         assert all(manifest.up_to_date(job, "e") for job in jobs)
-        manifest.record(jobs[0], "f")  # goes to the new file
+        manifest.record(jobs[0], "f", jobs[0].output.stat())  # goes to the new file
     assert Manifest.peek(out).up_to_date(jobs[0], "f")
     assert [path.name for path in out.glob(".*")] == [NAME]
 
@@ -213,10 +213,10 @@ def test_no_compacting_under_a_run_that_has_it_open(
     jobs = [make_job(tmp_path, f"{n}.jpg") for n in range(2)]
     with Manifest.open(out) as first:
         for settings in "abcde":
-            first.record(jobs[0], settings)
+            first.record(jobs[0], settings, jobs[0].output.stat())
         with Manifest.open(out) as second:
-            first.record(jobs[1], "s")
-            second.record(jobs[0], "f")
+            first.record(jobs[1], "s", jobs[1].output.stat())
+            second.record(jobs[0], "f", jobs[0].output.stat())
     manifest = Manifest.peek(out)
     assert manifest.up_to_date(jobs[1], "s")
     assert manifest.up_to_date(jobs[0], "f")
@@ -264,7 +264,7 @@ def test_threads_and_processes_append_at_once(tmp_path: Path, out: Path) -> None
         "photo = Photo(source, source, 5, 1)\n"
         "with Manifest.open(out) as manifest:\n"
         "    for n in range(300):\n"
-        "        manifest.record(Job(n, photo, output, None), f'{run}-{n}' * 20)\n"
+        "        manifest.record(Job(n, photo, output, None), f'{run}-{n}' * 20, output.stat())\n"
     )
     root = Path(__file__).parent.parent
     command = [sys.executable, "-c", code, str(out), str(job.photo.path), str(job.output)]
@@ -273,7 +273,7 @@ def test_threads_and_processes_append_at_once(tmp_path: Path, out: Path) -> None
 
         def record_many(thread: int) -> None:
             for n in range(100):
-                manifest.record(job, f"{thread}-{n}" * 20)
+                manifest.record(job, f"{thread}-{n}" * 20, job.output.stat())
 
         threads = [threading.Thread(target=record_many, args=(thread,)) for thread in range(4)]
         for thread in threads:
@@ -301,7 +301,7 @@ def test_peek_writes_nothing(out: Path, job: Job) -> None:
     manifest = Manifest.peek(out)
     assert manifest.up_to_date(job, "s")
     with pytest.raises(ValueError, match="reading only"):
-        manifest.record(job, "t")
+        manifest.record(job, "t", job.output.stat())
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
 
 
@@ -310,7 +310,7 @@ def test_close_twice_and_record_after_close(out: Path, job: Job) -> None:
     manifest.close()
     manifest.close()
     with pytest.raises(ValueError, match="closed"):
-        manifest.record(job, "s")
+        manifest.record(job, "s", job.output.stat())
 
 
 def test_nothing_stays_open(out: Path, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,26 +327,19 @@ def test_nothing_stays_open(out: Path, job: Job, monkeypatch: pytest.MonkeyPatch
     assert len(list(Path("/dev/fd").iterdir())) == before
 
 
-def test_recording_a_vanished_output_is_one_clear_line(out: Path, job: Job) -> None:
-    with Manifest.open(out) as manifest:
-        job.output.unlink()
-        with pytest.raises(WriteError, match="noted as done"):
-            manifest.record(job, "s")
-
-
 def test_a_disk_that_fills_up_spoils_neither_what_was_nor_what_comes(
     tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = [make_job(tmp_path, f"{n}.jpg") for n in range(3)]
     real = os.write
     with Manifest.open(out) as manifest:
-        manifest.record(jobs[0], "s")
+        manifest.record(jobs[0], "s", jobs[0].output.stat())
         monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:30]))
         with pytest.raises(WriteError, match="the disk is full"):
-            manifest.record(jobs[1], "s")
+            manifest.record(jobs[1], "s", jobs[1].output.stat())
         assert not manifest.up_to_date(jobs[1], "s")
         monkeypatch.setattr(os, "write", real)
-        manifest.record(jobs[2], "s")
+        manifest.record(jobs[2], "s", jobs[2].output.stat())
     manifest = Manifest.peek(out)
     assert [manifest.up_to_date(job, "s") for job in jobs] == [True, False, True]
 

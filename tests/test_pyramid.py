@@ -15,7 +15,7 @@ def image(height: int, width: int, seed: int = 0) -> Tensor:
     return torch.from_numpy(np.random.default_rng(seed).random((1, 3, height, width), np.float32))
 
 
-def as_array(tensor: Tensor) -> np.ndarray:  # type: ignore[type-arg]
+def as_array(tensor: Tensor) -> np.ndarray:
     return np.ascontiguousarray(tensor[0].permute(1, 2, 0).numpy())
 
 

@@ -58,15 +58,18 @@ def local_correlation(a: Tensor, b: Tensor) -> Tensor:
 
     a, b: (n, 1, h, w). Returns (n, 1, h', w').
     """
-
-    def mean(image: Tensor) -> Tensor:
-        return F.avg_pool2d(image, WINDOW, stride=2)
-
-    variance_a = (mean(a * a) - mean(a) ** 2).clamp(min=0)
-    variance_b = (mean(b * b) - mean(b) ** 2).clamp(min=0)
-    covariance = mean(a * b) - mean(a) * mean(b)
+    covariance = _window_mean(a * b) - _window_mean(a) * _window_mean(b)
     least = 1e-4  # variance (2.5 / 255)^2
-    return (covariance + least) / ((variance_a + least) * (variance_b + least)).sqrt()
+    return (covariance + least) / ((local_variance(a) + least) * (local_variance(b) + least)).sqrt()
+
+
+def local_variance(image: Tensor) -> Tensor:
+    """Variance in the windows of `local_correlation`."""
+    return (_window_mean(image * image) - _window_mean(image) ** 2).clamp(min=0)
+
+
+def _window_mean(image: Tensor) -> Tensor:
+    return F.avg_pool2d(image, WINDOW, stride=2)
 
 
 def new_edges(photo: Tensor, result: Tensor) -> Tensor:

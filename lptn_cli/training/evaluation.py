@@ -1,0 +1,127 @@
+"""What a look is worth: figures on pairs, and on photos alone what it must do and must not break.
+
+Conventions, each pinned by a test of its name in tests/test_evaluation.py:
+    psnr             10 log10(255^2 / mean squared error) over 8-bit RGB, averaged over photos
+    structure        local correlation of luminance, 9 px windows, where their deviation is over 4/255
+    turned           share of strong edges (gradient over 12/255) whose gradient turns round in the result
+    blotch           new gradient, in levels of 255, where the photo is flat
+    border           flat greys: largest difference, in levels of 255, between the middle and any other pixel
+    size             psnr between the shrunk result and the result of the shrunk photo
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lptn_cli.codecs.image import Pixels
+from lptn_cli.finish import shrink
+from lptn_cli.training import losses
+from lptn_cli.training.data import Pixels8, tensor
+from lptn_cli.training.judge import judged, load_judge
+from lptn_cli.translate import Retoucher
+
+TEXTURE = (4 / 255) ** 2  # variance of luminance over which a window has texture
+STRONG = 12 / 255  # gradient of luminance of a strong edge
+FLAT = 2 / 255  # gradient under which a photo is flat
+GREYS = (32, 96, 128, 176, 224)
+
+
+def on_pairs(look: Retoucher, pairs: Sequence[tuple[Pixels8, Pixels8]]) -> dict[str, float]:
+    """Mean PSNR (dB), SSIM and CIEDE2000 of results against targets, and of the inputs before."""
+    figures: dict[str, list[float]] = {}
+    for photo, target in pairs:
+        for suffix, result in (("", look(photo)), ("_before", photo)):
+            for name, value in _against(result, target).items():
+                figures.setdefault(name + suffix, []).append(value)
+    return {name: _mean(values) for name, values in figures.items()}
+
+
+def on_photos(look: Retoucher, photos: Sequence[Pixels8]) -> dict[str, Any]:
+    """What results are taken for; means of structure, turned and blotch; the worst border."""
+    results = [np.asarray(look(photo), np.uint8) for photo in photos]
+    both = list(zip(photos, results, strict=True))
+    kept = [structure_and_turned(photo, result) for photo, result in both]
+    judge, accuracy = load_judge()
+    return {
+        "judged": _shares(judged(judge, results)),
+        "judged_before": _shares(judged(judge, photos)),
+        "judge_accuracy": accuracy,
+        "structure": _mean([structure for structure, _ in kept]),
+        "turned": _mean([turned for _, turned in kept]),
+        "blotch": _mean([blotch(photo, result) for photo, result in both]),
+        "psnr_to_photo": _mean([psnr(result, photo) for photo, result in both]),
+        "border": max(border(look, grey) for grey in GREYS),
+    }
+
+
+def size_consistency(look: Retoucher, photo: Pixels8, short_side: int = 320) -> float:
+    """PSNR in dB between the result, shrunk, and the result of the shrunk photo."""
+    after = np.rint(shrink(look(photo), short_side) * 255)
+    before = np.rint(shrink(photo, short_side) * 255).astype(np.uint8)
+    return psnr(look(before), after)
+
+
+def structure_and_turned(photo: Pixels8, result: Pixels8) -> tuple[float, float]:
+    """Mean local correlation of luminance where the photo has texture; share of strong edges turned round."""
+    before, after = losses.luma(tensor(photo[None])), losses.luma(tensor(result[None]))
+    correlation = losses.local_correlation(before, after)
+    textured = losses.local_variance(before) > TEXTURE
+    (bx, by), (ax, ay) = _gradient(before), _gradient(after)
+    strong = (bx.square() + by.square()).sqrt() > STRONG
+    turned = (bx * ax + by * ay < 0) & strong
+    structure = float(correlation[textured].mean()) if textured.any() else 1.0
+    return structure, float(turned.sum() / strong.sum().clamp(min=1))
+
+
+def blotch(photo: Pixels8, result: Pixels8) -> float:
+    """Mean gradient of the result minus the photo's own, in levels of 255, where the photo is flat."""
+    before, after = tensor(photo[None]), tensor(result[None])
+    (bx, by), (ax, ay) = _gradient(before), _gradient(after)
+    flat = ((bx.abs() + by.abs()).amax(1, keepdim=True) < FLAT).expand_as(bx)
+    if not flat.any():
+        return 0.0
+    return 255 * float(((ax.abs() + ay.abs()) - (bx.abs() + by.abs()))[flat].mean())
+
+
+def border(look: Retoucher, grey: int) -> int:
+    """Largest difference in levels between the middle of a flat grey photo's result and any of its pixels."""
+    result = look(np.full((480, 640, 3), grey, np.uint8)).astype(int)
+    return int(np.abs(result - result[240, 320]).max())
+
+
+def psnr(result: NDArray[Any], target: NDArray[Any]) -> float:
+    """Peak signal-to-noise ratio in dB of two 8-bit photos; 100 for equal ones."""
+    error = float(np.mean((result.astype(np.float64) - target) ** 2))
+    return 100.0 if error == 0 else min(100.0, 10 * float(np.log10(255**2 / error)))
+
+
+def _against(result: Pixels, target: Pixels8) -> Mapping[str, float]:
+    from skimage.color import deltaE_ciede2000, rgb2lab
+    from skimage.metrics import structural_similarity
+
+    colour = deltaE_ciede2000(rgb2lab(result), rgb2lab(target))  # type: ignore[no-untyped-call]
+    similarity = structural_similarity(result, target, channel_axis=2, data_range=255)  # type: ignore[no-untyped-call]
+    return {
+        "psnr": psnr(result, target),
+        "ssim": float(similarity),
+        "ciede2000": float(np.mean(colour)),
+    }
+
+
+def _gradient(image: Tensor) -> tuple[Tensor, Tensor]:
+    corner = image[..., :-1, :-1]
+    return image[..., :-1, 1:] - corner, image[..., 1:, :-1] - corner
+
+
+def _shares(groups: Sequence[str]) -> dict[str, float]:
+    return {group: round(n / len(groups), 3) for group, n in Counter(groups).most_common()}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return round(sum(values) / len(values), 4) if values else float("nan")
