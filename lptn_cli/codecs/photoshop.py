@@ -6,11 +6,22 @@ Each resource is `8BIM`, a 16-bit number, a padded Pascal string, a 32-bit lengt
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 IPTC = 0x0404
 THUMBNAILS = frozenset({0x0409, 0x040C})
 HIDDEN_METADATA = frozenset({0x0422, 0x0423, 0x0424})  # EXIF 1, EXIF 3, XMP: a position may be in them
+_SIGNATURES = (b"8BIM", b"PHUT", b"DCSR", b"AgHg", b"MeSa")
+
+
+@dataclass(frozen=True)
+class _Resource:
+    """One resource, `whole` with its header and padding; the number of what pads the block's end is -1."""
+
+    number: int
+    content: bytes
+    whole: bytes
 
 
 def wrap(iptc: bytes) -> bytes:
@@ -18,26 +29,39 @@ def wrap(iptc: bytes) -> bytes:
     return b"8BIM" + struct.pack(">HHI", IPTC, 0, len(iptc)) + iptc + b"\x00" * (len(iptc) % 2)
 
 
+def iptc_record(block: bytes) -> bytes | None:
+    """The block's first IPTC record that is not empty, or None; one behind a broken place is not found."""
+    try:
+        return next((r.content for r in _resources(block) if r.number == IPTC and r.content), None)
+    except ValueError:
+        return None
+
+
 def without(block: bytes, numbers: Iterable[int]) -> bytes | None:
     """The block without these resources; unchanged if it has none of them; None if it cannot be walked."""
     unwanted = frozenset(numbers)
-    kept = []
+    try:
+        return b"".join(r.whole for r in _resources(block) if r.number not in unwanted)
+    except ValueError:
+        return None
+
+
+def _resources(block: bytes) -> Iterator[_Resource]:
+    """In order; raises ValueError where the block is broken."""
     at = 0
     while at < len(block):
-        if len(block) - at < 12 or block[at : at + 4] not in (b"8BIM", b"PHUT", b"DCSR", b"AgHg", b"MeSa"):
+        if len(block) - at < 12 or block[at : at + 4] not in _SIGNATURES:
             if any(block[at:]):
-                return None
-            kept.append(block[at:])
-            break
+                raise ValueError("no resource")
+            yield _Resource(-1, b"", block[at:])
+            return
         number = struct.unpack_from(">H", block, at + 4)[0]
         data = at + 6 + (block[at + 6] + 2) // 2 * 2
         if data + 4 > len(block):
-            return None
-        length = struct.unpack_from(">I", block, data)[0]
-        stop = data + 4 + length + length % 2
-        if data + 4 + length > len(block):
-            return None
-        if number not in unwanted:
-            kept.append(block[at:stop])
+            raise ValueError("a name leads outside the block")
+        start, length = data + 4, struct.unpack_from(">I", block, data)[0]
+        if start + length > len(block):
+            raise ValueError("a resource leads outside the block")
+        stop = start + length + length % 2
+        yield _Resource(number, block[start : start + length], block[at:stop])
         at = stop
-    return b"".join(kept)

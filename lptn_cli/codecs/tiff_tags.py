@@ -34,13 +34,11 @@ def collected(data: bytes, layout: Layout, first: Ifd) -> Metadata:
     if any(row.tag not in _NOT_WORTH_A_BLOCK for row in content):
         exif = _header(layout.order, 8) + pack(content, 8, layout.order)
     orientation = first.integer(ORIENTATION, 1)
-    iptc = _bytes(first, _PHOTOSHOP)
-    record = _bytes(first, _IPTC)
     return Metadata(
         exif=exif,
         xmp=_bytes(first, _XMP),
         icc=_bytes(first, _ICC),
-        iptc=photoshop.wrap(record) if iptc is None and record is not None else iptc,
+        iptc=_iptc(first),
         orientation=orientation if 1 <= orientation <= 8 else 1,
         dpi=_dpi(first),
     )
@@ -56,8 +54,10 @@ def with_metadata(data: bytes, metadata: Metadata) -> bytes:
     layout = read_layout(data)
     rows = {row.tag: row for row in fields(read_ifd(data, layout.first, layout).entries)}
     rows.update(_descriptive(metadata, layout.order))
+    record = photoshop.iptc_record(metadata.iptc or b"")  # a second copy, as some programs look only there
     for tag, kind, value in (
         (_XMP, 1, metadata.xmp),
+        (_IPTC, 7, record),
         (_PHOTOSHOP, 1, metadata.iptc),
         (_ICC, 7, metadata.icc),
     ):
@@ -97,6 +97,14 @@ def _header(order: Order, first: int) -> bytes:
 def _bytes(first: Ifd, tag: int) -> bytes | None:
     entry = first.get(tag)
     return (entry.value or None) if entry else None
+
+
+def _iptc(first: Ifd) -> bytes | None:
+    """The Photoshop block, before it the record of the IPTC tag if the block has none of its own."""
+    block, record = _bytes(first, _PHOTOSHOP), _bytes(first, _IPTC)
+    if record is None or photoshop.iptc_record(block or b"") is not None:
+        return block
+    return photoshop.wrap(record) + (block or b"")
 
 
 def _dpi(first: Ifd) -> tuple[float, float] | None:
