@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import exif, jpeg_segments, photoshop, xmp
+from . import exif, jpeg_segments, photoshop, png_chunks, xmp
 from .image import Metadata, MetadataPolicy
 
 _COLOUR_CHUNKS = frozenset({b"sRGB", b"gAMA", b"cHRM", b"cICP"})
@@ -33,7 +33,7 @@ def prepared(metadata: Metadata, policy: MetadataPolicy, *, grey: bool) -> Metad
         xmp=_xmp(metadata.xmp, hide),
         iptc=_iptc(metadata.iptc, hide),
         comments=tuple(c for c in metadata.comments if not (hide and xmp.may_tell_position(c))),
-        chunks=tuple(c for c in metadata.chunks if not (hide and _may_tell(c[1]))),
+        chunks=png_chunks.without_position(metadata.chunks) if hide else metadata.chunks,
     )
     if not metadata.segments:
         return after
@@ -61,8 +61,3 @@ def _iptc(block: bytes | None, hide: bool) -> bytes | None:
     unwanted = photoshop.THUMBNAILS | photoshop.HIDDEN_METADATA if hide else photoshop.THUMBNAILS
     cleaned = photoshop.without(block, unwanted)
     return block if cleaned is None and not hide else cleaned or None
-
-
-def _may_tell(text: bytes) -> bool:
-    """ImageMagick's text chunks: `exif:GPSLatitude`, or raw profiles that may hold anything."""
-    return text.startswith(b"Raw profile type") or xmp.may_tell_position(text)

@@ -7,7 +7,7 @@ import struct
 import zlib
 from dataclasses import replace
 
-from . import exif, photoshop
+from . import exif, photoshop, xmp
 from .image import Metadata
 
 Chunk = tuple[bytes, bytes]
@@ -16,16 +16,36 @@ _KEPT = frozenset({b"sRGB", b"gAMA", b"cHRM", b"cICP", b"pHYs", b"tIME", b"tEXt"
 _TEXT = (b"tEXt", b"zTXt", b"iTXt")
 _XMP = b"XML:com.adobe.xmp"
 _RAW = b"Raw profile type "
-_MOST = 1 << 26  # bytes that a compressed profile or text may become, against decompression bombs
+_MOST = 1 << 26  # bytes that all packed profiles and texts of a file may become, against decompression bombs
+_LARGEST_RATIO = 1032  # of deflate
 _INCH = 0.0254
+
+
+class _Inflate:
+    """Unpacks zlib streams until together they fill `_MOST` bytes."""
+
+    def __init__(self) -> None:
+        self.left = _MOST
+
+    def __call__(self, packed: bytes) -> bytes | None:
+        """None for what is broken, empty or too large."""
+        stream = zlib.decompressobj()
+        try:
+            data = stream.decompress(packed, self.left)
+        except zlib.error:
+            self.left = max(1, self.left - _LARGEST_RATIO * len(packed))
+            return None
+        self.left = max(1, self.left - len(data))  # 0 would mean no limit to zlib
+        return data if stream.eof and data else None
 
 
 def collected(chunks: list[Chunk]) -> Metadata:
     """The metadata of the chunks besides the picture; what is broken in them is left out."""
     metadata = Metadata()
     kept: list[Chunk] = []
+    inflate = _Inflate()
     for kind, body in chunks:
-        taken = _taken(metadata, kind, body)
+        taken = _taken(metadata, kind, body, inflate)
         if taken is not None:
             metadata = taken
         elif kind in _KEPT:
@@ -38,16 +58,29 @@ def collected(chunks: list[Chunk]) -> Metadata:
     )
 
 
-def _taken(metadata: Metadata, kind: bytes, body: bytes) -> Metadata | None:
+def without_position(chunks: tuple[Chunk, ...]) -> tuple[Chunk, ...]:
+    """The chunks but for texts that speak of a position, or may: raw profiles and what cannot be unpacked."""
+    inflate = _Inflate()
+    kept = []
+    for kind, body in chunks:
+        if kind in _TEXT:
+            keyword, text = _text(kind, body, inflate)
+            if text is None or keyword.startswith(_RAW) or any(map(xmp.may_tell_position, (body, text))):
+                continue
+        kept.append((kind, body))
+    return tuple(kept)
+
+
+def _taken(metadata: Metadata, kind: bytes, body: bytes, inflate: _Inflate) -> Metadata | None:
     """The metadata with what this chunk adds to its named parts; None if it adds nothing there."""
     if kind == b"eXIf":
         return replace(metadata, exif=exif.bare(body))
     if kind == b"iCCP":
         _, _, packed = body.partition(b"\x00")
-        return replace(metadata, icc=_inflated(packed[1:]))
+        return replace(metadata, icc=inflate(packed[1:]))
     if kind not in _TEXT:
         return None
-    keyword, text = _text(kind, body)
+    keyword, text = _text(kind, body, inflate)
     if text is None:
         return None
     if keyword == _XMP:
@@ -77,28 +110,19 @@ def _raw_taken(metadata: Metadata, name: bytes, text: bytes) -> Metadata | None:
     return None
 
 
-def _text(kind: bytes, body: bytes) -> tuple[bytes, bytes | None]:
+def _text(kind: bytes, body: bytes, inflate: _Inflate) -> tuple[bytes, bytes | None]:
     """(keyword, text in UTF-8) of a text chunk; the text is None if it cannot be unpacked."""
     keyword, _, rest = body.partition(b"\x00")
     if kind == b"tEXt":
         return keyword, rest.decode("latin-1").encode()
     if kind == b"zTXt":
-        text = _inflated(rest[1:])
+        text = inflate(rest[1:])
         return keyword, None if text is None else text.decode("latin-1").encode()
-    packed = rest[:1] == b"\x01"
+    packed = rest[:1] != b"\x00"
     parts = rest[2:].split(b"\x00", 2)  # language, translated keyword, text
     if len(parts) < 3:
         return keyword, None
-    return keyword, _inflated(parts[2]) if packed else parts[2]
-
-
-def _inflated(packed: bytes) -> bytes | None:
-    stream = zlib.decompressobj()
-    try:
-        data = stream.decompress(packed, _MOST)
-    except zlib.error:
-        return None
-    return data if stream.eof and data else None
+    return keyword, inflate(parts[2]) if packed else parts[2]
 
 
 def _dpi(body: bytes) -> tuple[float, float] | None:

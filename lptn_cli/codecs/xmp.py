@@ -43,8 +43,8 @@ def without_gps(packet: bytes) -> bytes | None:
 
 
 def may_tell_position(text: bytes) -> bool:
-    """Whether any text, not only a packet, speaks of GPS, latitude or longitude."""
-    return bool(_REMAINS.search(text))
+    """Whether any text, not only a packet, speaks of GPS, latitude or longitude; also one in UTF-16."""
+    return bool(_REMAINS.search(text.replace(b"\x00", b"")))
 
 
 def without_thumbnails(packet: bytes) -> bytes:
