@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lptn_cli import __version__, photos
 from lptn_cli.atomic import sweep
+from lptn_cli.codecs.formats import EXTENSIONS
 from lptn_cli.errors import NoPhotosError, UsageError
 from lptn_cli.manifest import Manifest
 from lptn_cli.photos import Photo, shown
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from lptn_cli.translate import Retoucher
 
 MAX_WORKERS = 16
+# Of images that lptn does not write: -o names a file by such a suffix, hardly a folder.
+OTHER_SUFFIXES = (
+    *(".bmp", ".gif", ".heic", ".heif", ".jxl", ".jp2", ".psd", ".exr", ".hdr", ".ppm", ".tga"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"),
+)
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,9 @@ def find(
         skip=skip,
         mirrored=photos.listed(files_from, null=null) if files_from else (),
     )
+    if skip:  # results of an earlier run that lie among the photos
+        results = Manifest.peek(skip)
+        found = [photo for photo in found if not results.owns(photo.path)]
     if not found:
         where = ", ".join(map(shown, paths)) or f"the list {files_from}"
         raise NoPhotosError(f"no photos in {where}")
@@ -108,6 +117,8 @@ def plan(
         if len(todo) != 1:
             raise UsageError(f"-o - writes one image to stdout, but there are {len(todo)} photos")
         return [Job(1, todo[0], STDOUT, format)]
+    if single_file:
+        _refuse_unknown_suffix(destination)
     return named(
         todo,
         output=destination.path,
@@ -118,12 +129,24 @@ def plan(
     )
 
 
+def _refuse_unknown_suffix(destination: Destination) -> None:
+    """Raise UsageError for `-o photo.gif`, which would otherwise become a folder."""
+    output, path = destination.output, destination.path
+    if not output or not path or output.endswith("/") or path.is_dir():
+        return
+    if path.suffix.lower() in OTHER_SUFFIXES:
+        formats = " ".join(EXTENSIONS.values())
+        raise UsageError(f"-o {shown(path)}: lptn writes {formats}; for a folder of that name end it in /")
+
+
 def show_plan(jobs: Sequence[Job], settings: Settings, destination: Destination, report: Report) -> int:
     """A dry run: what would be done with each photo, on stdout. Nothing is written. Returns the exit code."""
     folder = destination.manifest_folder(jobs)
     manifest = Manifest.peek(folder) if folder else None
     for job in jobs:
-        report.plan(job, _state(job, settings, manifest))
+        state = _state(job, settings, manifest)
+        report.plan(job, state)
+        report.counts.failed += state in ("unreadable", "exists")
     return report.counts.exit_code
 
 

@@ -76,6 +76,16 @@ def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
     return state
 
 
+def place_for(name: str, folder: Path, *, overwrite: bool) -> Path:
+    """Where the TOML of a new preset goes. Raises UsageError for a name that cannot be used or is taken."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name.endswith(".toml"):
+        raise UsageError(f"{name!r} cannot name a preset; use letters, digits, dots, dashes and underscores")
+    path = folder / f"{name}.toml"
+    if path.exists() and not overwrite:
+        raise UsageError(f"a preset {name} exists in {folder}; choose another name or give --overwrite")
+    return path
+
+
 def write_preset(
     name: str, folder: Path, network: LPTN, said: Mapping[str, Any], *, overwrite: bool
 ) -> Preset:
@@ -83,11 +93,7 @@ def write_preset(
 
     The TOML comes last: a preset that can be found is whole. Raises UsageError, OutputError.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name.endswith(".toml"):
-        raise UsageError(f"{name!r} cannot name a preset; use letters, digits, dots, dashes and underscores")
-    path = folder / f"{name}.toml"
-    if path.exists() and not overwrite:
-        raise UsageError(f"a preset {name} exists in {folder}; choose another name or give --overwrite")
+    path = place_for(name, folder, overwrite=overwrite)
     weights = save({key: value.contiguous().cpu() for key, value in network.state_dict().items()})
     variant = network.variant
     keys: dict[str, Any] = {

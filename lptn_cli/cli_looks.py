@@ -26,22 +26,23 @@ def show_presets(
     from lptn_cli import preset as presets
 
     if name is None:
-        found = []
+        found, broken = [], 0
         for path in presets.available().values():
             try:
                 found.append(presets.read(path))
             except PresetError as error:
+                broken = error.exit_code
                 typer.echo(f"lptn: {error}", err=True)
         if as_json:
-            typer.echo(json.dumps([p.as_json() for p in found], indent=2))
+            typer.echo(json.dumps([p.as_json() for p in found], indent=2, default=str))
         else:
             width = max((len(p.name) for p in found), default=0)
             for p in found:
                 typer.echo(f"{p.name:{width}}  {p.description}")
-        return
+        raise typer.Exit(broken)
     chosen = presets.find(name)
     if as_json:
-        typer.echo(json.dumps(chosen.as_json(), indent=2))
+        typer.echo(json.dumps(chosen.as_json(), indent=2, default=str))
     else:
         for key, value in chosen.as_json().items():
             typer.echo(f"{key.replace('_', ' '):14} {value}")
@@ -93,6 +94,7 @@ def train(
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", show_default="your presets folder", help="Where the preset goes.")] = None,
     description: Annotated[str, typer.Option(help="What the look does, for `lptn presets`.")] = "",
     license: Annotated[str, typer.Option(help="Under which the weights may be used.")] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a preset of that name.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="JSON Lines on stdout, one a step.")] = False,
 ) -> None:  # fmt: skip
     """Make a preset from photos: lptn train my-look --pairs my-edits/, or --from plain/ --to lovely/"""
@@ -118,6 +120,7 @@ def train(
             seed=seed,
             work=work or Path("lptn-train", name),
             to=output or presets.user_folder(),
+            overwrite=overwrite,
             said={"description": description, "license": license},
             report=telling,
             stop=stop,

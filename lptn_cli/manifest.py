@@ -21,10 +21,10 @@ from types import TracebackType
 
 from lptn_cli.atomic import reason, write_atomic
 from lptn_cli.errors import OutputError, WriteError
+from lptn_cli.photos import MANIFEST as NAME
 from lptn_cli.photos import shown
 from lptn_cli.plan import Job
 
-NAME = ".lptn-manifest.jsonl"
 _SPARE_LINES = 1000  # superseded lines beyond as many as live ones that are worth a rewrite
 _CLOCK = 2_000_000_000  # ns; FAT keeps times to two seconds, network disks may round later
 
@@ -106,6 +106,17 @@ class Manifest:
             and abs(status.st_mtime_ns - entry.output_mtime_ns) <= _CLOCK
         )
 
+    def knows(self, output: Path) -> bool:
+        """Whether lptn wrote a file of that name, whatever has become of it."""
+        return self._key(output) in self._entries
+
+    def reload(self) -> None:
+        """See what other runs on the same folder have finished meanwhile."""
+        with contextlib.suppress(OSError):
+            entries, _ = _load(self._folder / NAME)
+            with self._lock:
+                self._entries = self._entries | entries
+
     def record(self, job: Job, settings: str, status: os.stat_result) -> None:
         """Note the photo as finished: `status` is that of its output, which is about to be put in place.
 
@@ -122,7 +133,7 @@ class Manifest:
                 self._entries[key] = entry
         except OSError as error:
             fact, remedy = reason(error)
-            raise WriteError(f"it is written, but cannot be noted as done: {fact}; {remedy}") from error
+            raise WriteError(f"cannot be noted as done, so it was not written: {fact}; {remedy}") from error
 
     def close(self) -> None:
         with self._lock:

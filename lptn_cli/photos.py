@@ -18,6 +18,7 @@ from lptn_cli.codecs.sniffing import sniff
 from lptn_cli.errors import ReadError, UsageError
 
 STDIN = Path("-")
+MANIFEST = ".lptn-manifest.jsonl"  # lies in every output folder
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ def discover(
     of any folder above it; one with a slash is matched from the given folder down, `**` standing for any
     folders; one that matches a folder matches all below it. Case counts. Files in `inputs` are always taken.
     skip: the output folder, passed over wherever it is met, but for an input that is it alone or lies in it.
+    Folders below an input that hold the results of an earlier run (a manifest) are passed over too.
     mirrored: further inputs, from a list; a file's own folders are kept in `relative` where they lead down.
     What cannot be listed or is not there becomes a Photo with a `problem`, so that it is one failed line.
     """
@@ -139,7 +141,7 @@ def _walk(
             if entry.is_symlink():
                 location = os.path.realpath(location)
             if _is_folder(entry):
-                if recursive and not _inside(location, skip):
+                if recursive and not _inside(location, skip) and not _is_output(location):
                     folders.append((folder / entry.name, below, location))
             elif below.suffix.lower() in SUFFIXES and _included(below, include):
                 yield location, _entry_photo(folder / entry.name, below, entry)
@@ -154,6 +156,11 @@ def _listed(folder: Path, visited: set[tuple[int, int]]) -> list[os.DirEntry[str
     visited.add((status.st_dev, status.st_ino))
     with os.scandir(folder) as entries:
         return sorted((entry for entry in entries if entry.name[0] != "."), key=lambda entry: entry.name)
+
+
+def _is_output(folder: str) -> bool:
+    """Whether an earlier run wrote its results there: they are no photos to be retouched again."""
+    return os.path.lexists(os.path.join(folder, MANIFEST))  # noqa: PTH118
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

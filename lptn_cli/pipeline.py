@@ -22,13 +22,11 @@ from lptn_cli.errors import OUT_OF_MEMORY, NoMemoryError, PhotoError, WriteError
 from lptn_cli.manifest import Manifest
 from lptn_cli.plan import STDOUT, Job
 from lptn_cli.report import Outcome, Report
-from lptn_cli.settings import Settings
+from lptn_cli.settings import EIGHT_BIT_FORMATS, Settings
 from lptn_cli.signals import Stop
 
 if TYPE_CHECKING:
     from lptn_cli.translate import Retoucher
-
-GREY_TOLERANCE = 3 / 255  # mean spread of the channels up to which a grey photo stays grey
 
 
 class Devices:
@@ -53,15 +51,19 @@ def retouch_one(job: Job, devices: Devices, settings: Settings, manifest: Manife
     watch = Stopwatch()
     try:
         data = photos.read(job.photo)
-        refuse_to_clobber(job, settings, manifest)
+        if done_meanwhile(job, settings, manifest):
+            return Outcome(job, "up-to-date")
         image = codecs.decode(data, max_pixels=int(settings.max_megapixels * 1e6))
         watch.lap("decode")
         with devices.borrow() as look:
             watch.lap("wait")
             result = retouch_image(image, look, settings)
         watch.lap("look")
-        encoded = codecs.encode(result, encode_options(job, image, settings))
+        options = encode_options(job, image, settings)
+        encoded = codecs.encode(result, options)
         watch.lap("encode")
+        if done_meanwhile(job, settings, manifest):
+            return Outcome(job, "up-to-date")
         to_stdout = deliver(job, encoded, settings, manifest)
         watch.lap("write")
     except PhotoError as error:
@@ -74,8 +76,9 @@ def retouch_one(job: Job, devices: Devices, settings: Settings, manifest: Manife
             job, "failed", error="internal", message=f"{type(error).__name__}: {said}; please report it"
         )
     height, width = image.pixels.shape[:2]
+    depth = written_depth(image, options)
     note = misnamed(job, image)
-    return Outcome(job, "written", width, height, image.depth, watch.laps, note=note, to_stdout=to_stdout)
+    return Outcome(job, "written", width, height, depth, watch.laps, note=note, to_stdout=to_stdout)
 
 
 def retouch_image(image: Image, look: Retoucher, settings: Settings) -> Image:
@@ -88,16 +91,15 @@ def retouch_image(image: Image, look: Retoucher, settings: Settings) -> Image:
         orientation=image.metadata.orientation,
         icc=image.metadata.icc,
     )
-    if image.grey and (grey := grey_again(pixels)) is not None:
-        return replace(image, pixels=grey)
-    return replace(image, pixels=pixels, grey=False)
+    if not image.grey:
+        return replace(image, pixels=pixels)
+    if settings.preset.keeps_grey:
+        pixels = without_colour(pixels)
+    return replace(image, pixels=pixels, grey=bool((pixels == pixels[..., :1]).all()))
 
 
-def grey_again(pixels: Pixels) -> Pixels | None:
-    """The mean of the channels of (H, W, 3) pixels, three times, if the look left them grey; else None."""
-    spread = pixels.max(axis=2) - pixels.min(axis=2)
-    if spread.mean() > GREY_TOLERANCE * np.iinfo(pixels.dtype).max:
-        return None
+def without_colour(pixels: Pixels) -> Pixels:
+    """The mean of the channels of (H, W, 3) pixels, three times."""
     mean = np.rint(pixels.mean(axis=2, dtype=np.float32)).astype(pixels.dtype)
     return np.ascontiguousarray(np.broadcast_to(mean[..., None], pixels.shape))
 
@@ -114,6 +116,13 @@ def encode_options(job: Job, image: Image, settings: Settings) -> EncodeOptions:
     )
 
 
+def written_depth(image: Image, options: EncodeOptions) -> int:
+    """Bits a channel that the output has."""
+    if options.format in EIGHT_BIT_FORMATS:
+        return 8
+    return image.depth if options.depth == "auto" else options.depth
+
+
 def misnamed(job: Job, image: Image) -> str:
     """What to say of a photo whose suffix is that of another format: the output is what its suffix says."""
     said = codecs.SUFFIXES.get(job.photo.path.suffix.lower(), image.format)
@@ -122,30 +131,43 @@ def misnamed(job: Job, image: Image) -> str:
     return f"is {image.format.upper()} by its content and is written as {said.upper()}, as its name says"
 
 
-def refuse_to_clobber(job: Job, settings: Settings, manifest: Manifest | None) -> None:
-    """Raise WriteError when the output is somebody else's file and --overwrite was not given."""
-    if settings.overwrite or job.output == STDOUT or not os.path.lexists(job.output):
-        return
+def done_meanwhile(job: Job, settings: Settings, manifest: Manifest | None) -> bool:
+    """Whether another run on the same output folder has finished this photo.
+
+    Raises WriteError when the output is somebody else's file and --overwrite was not given.
+    """
+    if job.output == STDOUT or not os.path.lexists(job.output):
+        return False
+    key, name = settings.key(job), photos.shown(job.output)
     if manifest is None:  # an output that is one file: who wrote it is not known
-        raise WriteError(f"{photos.shown(job.output)} exists; --overwrite replaces it")
+        if settings.overwrite:
+            return False
+        raise WriteError(f"{name} exists; --overwrite replaces it")
     if not manifest.owns(job.output):
-        raise WriteError(
-            f"{photos.shown(job.output)} exists and lptn did not write it; --overwrite replaces it"
-        )
+        manifest.reload()
+    if manifest.up_to_date(job, key):
+        return True
+    if settings.overwrite or manifest.owns(job.output):
+        return False
+    fact = (
+        "was changed since lptn wrote it"
+        if manifest.knows(job.output)
+        else "exists and lptn did not write it"
+    )
+    raise WriteError(f"{name} {fact}; --overwrite replaces it")
 
 
 def deliver(job: Job, encoded: bytes, settings: Settings, manifest: Manifest | None) -> bytes:
-    """Put the encoded photo where it belongs, whole or not at all, and record it.
+    """Record the encoded photo and put it where it belongs, whole or not at all.
 
     Returns what is left to be written to stdout by the one thread that writes there.
     """
     if job.output == STDOUT:
         return encoded
-    ours = manifest is not None and manifest.owns(job.output)
     write_atomic(
         job.output,
         encoded,
-        overwrite=settings.overwrite or ours,
+        overwrite=settings.overwrite or (manifest is not None and manifest.owns(job.output)),
         mtime_ns=job.photo.mtime_ns if settings.keep_times else None,
         before=partial(manifest.record, job, settings.key(job)) if manifest else None,
     )

@@ -32,6 +32,7 @@ class Preset:
     description: str = ""
     native_scale: int | None = None  # short side in pixels; None: the published way, at full resolution
     strength: float = 1.0
+    keeps_grey: bool = False  # a photo without colour stays without
     padding: PADDINGS = "zeros"
     normalization: NORMALIZATIONS = "instance"
     output: OUTPUTS = "tanh"
@@ -53,11 +54,9 @@ class Preset:
 
     def as_json(self) -> dict[str, Any]:
         """What `lptn presets NAME` shows."""
-        return {
-            "name": self.name,
-            **{f.name: getattr(self, f.name) for f in fields(self)},
-            "path": str(self.path),
-        }
+        said = {f.name: getattr(self, f.name) for f in fields(self)}
+        card = str(self.card) if self.card.is_file() else ""
+        return {"name": self.name, **said, "path": str(self.path), "card": card}
 
     def read_weights(self) -> bytes:
         """The bytes of the weights file. Raises PresetError: missing, or not those of `sha256`."""
@@ -153,4 +152,4 @@ def _fits(value: object, hint: Any) -> bool:
         return isinstance(value, dict)
     if hint is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, hint) and not isinstance(value, bool)
+    return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))

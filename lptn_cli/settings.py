@@ -43,8 +43,14 @@ class Settings:
         for field in WITHOUT_EFFECT:
             del said[field]
         preset = self.preset
-        variant = (preset.native_scale, preset.padding, preset.normalization, preset.output)
-        said["preset"] = (preset.sha256, *variant)
+        variant = (
+            preset.native_scale,
+            preset.padding,
+            preset.normalization,
+            preset.output,
+            preset.keeps_grey,
+        )
+        said["preset"] = (preset.sha256, *variant, preset.keeps_grey)
         said["format"], said["version"] = job.format, PIXELS_VERSION
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
 

@@ -16,7 +16,8 @@ import pytest
 
 from lptn_cli import manifest as manifest_module
 from lptn_cli.errors import OutputError, WriteError
-from lptn_cli.manifest import NAME, Manifest
+from lptn_cli.manifest import Manifest
+from lptn_cli.photos import MANIFEST as NAME
 from lptn_cli.photos import Photo, from_stdin
 from lptn_cli.plan import Job
 

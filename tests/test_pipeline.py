@@ -18,7 +18,7 @@ from lptn_cli.atomic import write_atomic
 from lptn_cli.codecs.image import Image, Pixels
 from lptn_cli.errors import TooSmallError
 from lptn_cli.manifest import Manifest
-from lptn_cli.pipeline import Devices, grey_again, retouch_all, retouch_image, retouch_one
+from lptn_cli.pipeline import Devices, retouch_all, retouch_image, retouch_one
 from lptn_cli.plan import STDOUT, Job
 from lptn_cli.preset import Preset
 from lptn_cli.report import Outcome, Report
@@ -145,32 +145,25 @@ def test_somebody_elses_output_is_refused_before_anything_is_decoded(
 # Grey, alpha
 
 
-def test_a_grey_photo_stays_grey_if_the_look_keeps_it_grey() -> None:
-    grey = Image(np.repeat(photo(20, 30)[..., :1], 3, axis=2).copy(), "png", grey=True)
-
-    def tinted(pixels: Pixels, **options: Any) -> Pixels:
-        return pixels // 2 + np.array([9, 0, 0], np.uint8)
-
-    def result(look: Look) -> Image:
-        return retouch_image(grey, cast(Retoucher, look), Settings(cast(Preset, None), 1.0))
-
-    assert result(inverted).grey
-    assert not result(tinted).grey
-    assert not retouch_image(
-        replace(grey, grey=False), cast(Retoucher, inverted), Settings(cast(Preset, None), 1.0)
-    ).grey
+def tinted(pixels: Pixels, **options: Any) -> Pixels:
+    return pixels // 2 + np.array([9, 0, 0], np.uint8)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_grey_again_takes_the_mean_of_channels_that_differ_by_three_of_255_on_average(dtype: str) -> None:
-    unit = np.iinfo(dtype).max // 255
-    pixels = np.full((4, 5, 3), 100 * unit, dtype)
-    pixels[..., 1] += 3 * unit
-    grey = grey_again(pixels)
-    assert grey is not None and grey.dtype == dtype and grey.flags.c_contiguous
-    np.testing.assert_array_equal(grey, np.full((4, 5, 3), 101 * unit, dtype))
-    pixels[..., 1] += 1
-    assert grey_again(pixels) is None
+def test_a_grey_photo_stays_grey_under_a_preset_that_keeps_it(preset: Preset, dtype: str) -> None:
+    """Decided by the preset, not by the photo: a black and white series stays one series."""
+    grey = Image(np.repeat(photo(20, 30, dtype)[..., :1], 3, axis=2).copy(), "png", grey=True)
+
+    def result(image: Image, look: Look, *, keeps_grey: bool) -> Image:
+        settings = Settings(replace(preset, keeps_grey=keeps_grey), 1.0)
+        return retouch_image(image, cast(Retoucher, look), settings)
+
+    kept = result(grey, tinted, keeps_grey=True)
+    assert kept.grey and kept.pixels.dtype == dtype and kept.pixels.flags.c_contiguous
+    np.testing.assert_array_equal(kept.pixels, grey.pixels // 2 + 3)
+    assert not result(grey, tinted, keeps_grey=False).grey
+    assert result(grey, inverted, keeps_grey=False).grey  # as at strength 0
+    assert not result(replace(grey, grey=False), inverted, keeps_grey=True).grey
 
 
 def test_alpha_is_carried_round_and_settings_reach_the_look(preset: Preset) -> None:

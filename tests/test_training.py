@@ -63,7 +63,7 @@ def train(
     return run.train(
         "mine", partial(run.pairs, pairs, [pairs / "target"]),
         minutes=10, resume=resume, native_scale=64, device="cpu",
-        seed=1, work=work / "work", to=work / "presets", said={"description": "brighter"},
+        seed=1, work=work / "work", to=work / "presets", overwrite=False, said={"description": "brighter"},
         report=listener, stop=listener.stop,
     )  # fmt: skip
 
@@ -161,3 +161,48 @@ def test_resumed_random_numbers_go_on(pairs: Path, tmp_path: Path) -> None:
         second._one_step(0.0)
     for key, value in whole.averaged.items():
         assert torch.allclose(value, second.averaged[key], atol=1e-6), key
+
+
+def test_a_name_that_is_taken_or_cannot_be_used_is_said_before_training(pairs: Path, tmp_path: Path) -> None:
+    from tests.conftest import make_preset
+
+    def start(name: str, *, overwrite: bool) -> Preset:
+        return run.train(
+            name, partial(run.pairs, pairs, []), minutes=0.001, resume=False, native_scale=64, device="cpu",
+            seed=0, work=tmp_path / f"work-{overwrite}", to=tmp_path, overwrite=overwrite, said={},
+            report=Listener(), stop=Stop(),
+        )  # fmt: skip
+
+    taken = make_preset(tmp_path, "mine")
+    before = taken.weights.read_bytes()
+    with pytest.raises(UsageError, match="mine exists"):
+        start("mine", overwrite=False)
+    with pytest.raises(UsageError, match="cannot name a preset"):
+        start("my look", overwrite=False)
+    assert taken.weights.read_bytes() == before
+    assert start("mine", overwrite=True).keeps_grey
+    assert taken.weights.read_bytes() != before
+
+
+def test_unpaired_training_moves_towards_the_target(pairs: Path, tmp_path: Path) -> None:
+    listener = Listener(stop_after=25)
+    made = run.train(
+        "warm", partial(run.groups, [pairs / "input"], [pairs / "target"]),
+        minutes=10, resume=False, native_scale=64, device="cpu", seed=0, work=tmp_path / "work",
+        to=tmp_path, overwrite=False, said={}, report=listener, stop=listener.stop,
+    )  # fmt: skip
+    from lptn_cli import Retoucher
+
+    before = photo(128, 160, seed=3) // 2
+    assert Retoucher(made, "cpu")(before).mean() > before.mean() + 3
+    assert not made.keeps_grey
+    measured = listener.steps[-1].measured
+    assert measured is not None
+    assert measured["structure"] > 0.8
+    resumed = Listener(stop_after=1)
+    run.train(
+        "warm", partial(run.groups, [pairs / "input"], [pairs / "target"]),
+        minutes=10, resume=True, native_scale=64, device="cpu", seed=0, work=tmp_path / "work",
+        to=tmp_path, overwrite=False, said={}, report=resumed, stop=resumed.stop,
+    )  # fmt: skip
+    assert resumed.steps[0].number == listener.steps[-1].number + 1

@@ -9,8 +9,8 @@ from typing import Protocol
 
 import torch
 
-from lptn_cli.checkpoint import write_preset
-from lptn_cli.errors import UsageError
+from lptn_cli.checkpoint import place_for, write_preset
+from lptn_cli.errors import OutputError, UsageError
 from lptn_cli.network import LPTN, Variant
 from lptn_cli.preset import Preset, read
 from lptn_cli.signals import Stop
@@ -38,13 +38,14 @@ class Source:
     objective: Objective
     counts: str
     skipped: Sequence[str]
+    keeps_grey: bool  # photos without colour are among those it learns from, and stay so
 
 
 def pairs(folder: Path, identity: Sequence[Path], native_scale: int, device: torch.device) -> Source:
     """Learn from FOLDER/input and FOLDER/target, and from photos to leave alone."""
     data = load_pairs(folder, identity, native_scale)
     counts = f"{len(data.pairs)} pairs and {len(data.identity)} photos to leave alone"
-    return Source(PairObjective(data, device), counts, data.skipped)
+    return Source(PairObjective(data, device), counts, data.skipped, keeps_grey=True)
 
 
 def groups(
@@ -53,7 +54,7 @@ def groups(
     """Learn from folders of photos of one look and of the other."""
     data = load_groups(photos, targets, native_scale)
     counts = f"{len(data.photos)} photos and {len(data.targets)} of the look they should get"
-    return Source(UnpairedObjective(data, device), counts, data.skipped)
+    return Source(UnpairedObjective(data, device), counts, data.skipped, keeps_grey=False)
 
 
 def train(
@@ -67,6 +68,7 @@ def train(
     seed: int,
     work: Path,
     to: Path,
+    overwrite: bool,
     said: Mapping[str, str],
     report: TrainingReport,
     stop: Stop,
@@ -80,7 +82,9 @@ def train(
     checkpoint, log = work / "checkpoint.pt", work / "log.jsonl"
     if checkpoint.exists() and not resume:
         raise UsageError(f"{checkpoint} is of an earlier run; go on with --resume, or delete it")
+    place_for(name, to, overwrite=overwrite or resume)
     on = find_device(device)
+    _make_folders(work, to)
     source = load(native_scale, on)
     for line in source.skipped:
         report.note(f"skipped {line}")
@@ -89,12 +93,12 @@ def train(
     trainer = Trainer(near_identity(LPTN(num_high=NUM_HIGH, variant=OWN)), source.objective, on, seed)
     if resume:
         trainer.resume(checkpoint)
-    work.mkdir(parents=True, exist_ok=True)
 
     def write(trainer: Trainer) -> None:
         told = {
             **said,
             "native_scale": native_scale,
+            "keeps_grey": source.keeps_grey,
             "trained": f"{trainer.step} steps in {trainer.seconds / 60:.0f} minutes, {source.counts}",
         }
         write_preset(name, to, trainer.averaged_network(), told, overwrite=True)
@@ -107,3 +111,12 @@ def train(
 
         trainer.run(minutes, checkpoint, on_step, stop, on_checkpoint=write)
     return read(to / f"{name}.toml")
+
+
+def _make_folders(*folders: Path) -> None:
+    """Now rather than after the first minutes of training. Raises OutputError."""
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot make the folder {folder}: {error.strerror}") from None

@@ -1,0 +1,105 @@
+"""Runs that meet what earlier or other runs have written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lptn_cli.manifest import Manifest
+from lptn_cli.photos import discover
+from lptn_cli.pipeline import done_meanwhile
+from lptn_cli.plan import Job, plan
+from lptn_cli.preset import Preset
+from lptn_cli.settings import Settings
+from tests.test_cli import Retouch, folder, retouch, tree
+
+__all__ = ["folder", "retouch"]  # fixtures
+
+
+def test_results_of_other_runs_are_no_photos(
+    folder: Path, retouch: Retouch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    assert retouch(".", "-o", "first").code == 0
+    assert retouch(".", "-o", "second", "-s", "0.5").code == 0
+    assert retouch(".").code == 0
+    assert retouch(".", "-o", "third/deep").code == 0
+    for made in ("first", "second", "lptn-out/dusk", "third/deep"):
+        assert tree(folder / made) == {"a.jpg", "b.jpg", "sub/c.png"}
+    assert retouch("first", "-o", "again").code == 0  # named itself: meant
+    assert tree(folder / "again") == {"a.jpg", "b.jpg", "sub/c.png"}
+
+
+def test_results_beside_the_photos_can_be_resumed(folder: Path, retouch: Retouch) -> None:
+    words = (folder, "-o", folder, "--name", "{dir}/{stem}-{preset}{ext}", "--json")
+    assert retouch(*words).code == 0
+    second = retouch(*words)
+    assert second.code == 0
+    assert second.events[-1]["up_to_date"] == 3
+    assert tree(folder) == {
+        "a.jpg", "b.jpg", "sub/c.png", "a-dusk.jpg", "b-dusk.jpg", "sub/c-dusk.png",
+    }  # fmt: skip
+
+
+def jobs(folder: Path, out: Path) -> list[Job]:
+    return plan(discover([folder]), output=out, preset="dusk", single_file=False)
+
+
+def test_a_photo_that_another_run_finished_is_up_to_date(
+    folder: Path, retouch: Retouch, preset: Preset, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    settings = Settings(preset, 1.0)
+    with Manifest.open(out) as manifest:  # opened before the other run
+        assert retouch(folder, "-o", out).code == 0
+        assert all(done_meanwhile(job, settings, manifest) for job in jobs(folder, out))
+    with Manifest.open(out) as manifest:
+        assert retouch(folder, "-o", out, "-s", "0.5").code == 0
+        assert not any(done_meanwhile(job, settings, manifest) for job in jobs(folder, out))
+
+
+def test_a_result_that_was_changed_is_told_from_a_file_of_somebody_else(
+    folder: Path, retouch: Retouch, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert retouch(folder, "-o", out).code == 0
+    os.utime(out / "a.jpg", (0, 0))
+    (out / "b.jpg").write_bytes(b"mine")
+    ran = retouch(folder, "-o", out, "-s", "0.5", "--json")
+    said = {Path(e["input"]).name: e["message"] for e in ran.events if e.get("status") == "failed"}
+    assert ran.code == 1
+    assert "a.jpg was changed since lptn wrote it; --overwrite" in said["a.jpg"]
+    assert "b.jpg was changed since lptn wrote it" in said["b.jpg"]
+    assert (out / "b.jpg").read_bytes() == b"mine"
+
+
+def test_a_dry_run_foretells_failures(folder: Path, retouch: Retouch, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert retouch(folder, "-o", out, "-n").code == 0
+    out.mkdir()
+    (out / "a.jpg").write_bytes(b"mine")
+    ran = retouch(folder, "-o", out, "-n")
+    assert ran.code == 1
+    assert b"exists\t" in ran.stdout
+
+
+@pytest.mark.parametrize("name", ["x.gif", "x.heic", "x.DNG"])
+def test_an_output_of_a_format_that_is_not_written(folder: Path, retouch: Retouch, name: str) -> None:
+    ran = retouch(folder / "a.jpg", "-o", folder.parent / name)
+    assert ran.code == 2
+    assert name in ran.error and ".jpg" in ran.error
+    assert retouch(folder / "a.jpg", "-o", f"{folder.parent / name}/").code == 0
+    assert tree(folder.parent / name) == {"a.jpg"}
+
+
+def test_depth_in_json_is_that_of_the_output(folder: Path, retouch: Retouch, tmp_path: Path) -> None:
+    def depth(*words: object) -> int:
+        (event,) = (
+            e for e in retouch(folder / "sub/c.png", "--json", *words).events if e["event"] == "photo"
+        )
+        return int(event["depth"])
+
+    assert depth("-o", tmp_path / "x.png", "--depth", "16") == 16
+    assert depth("-o", tmp_path / "x.jpg") == 8
