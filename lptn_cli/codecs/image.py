@@ -44,6 +44,7 @@ class Metadata:
     segments: tuple[tuple[int, bytes], ...] = ()
     chunks: tuple[tuple[bytes, bytes], ...] = ()
     dpi: tuple[float, float] | None = None
+    density: bytes | None = None  # of a JPEG: unit, across and down, the 5 bytes of its JFIF segment
     orientation: int = 1  # EXIF convention, 1 to 8; pixels are never rotated
 
 
@@ -53,6 +54,7 @@ class Image:
 
     pixels: (H, W, 3) uint8 or uint16, RGB, C-contiguous; a grey file gives three equal channels.
     alpha: (H, W) of the same dtype, or None.
+    note: what of the file is not in here, worded to follow its name: "has 3 pages, only the first is kept".
     """
 
     pixels: Pixels
@@ -61,6 +63,7 @@ class Image:
     grey: bool = False
     subsampling: Literal["444", "422", "420"] | None = None  # of a JPEG; None elsewhere
     metadata: Metadata = Metadata()
+    note: str = ""
 
     @property
     def depth(self) -> Literal[8, 16]:

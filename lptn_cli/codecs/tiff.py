@@ -1,7 +1,8 @@
 """TIFF through tifffile: 8 and 16 bits, grey or RGB, with or without alpha, in any layout, also BigTIFF.
 
-Of a file of several pages the first is read. White-is-zero grey is inverted and associated alpha divided out,
-for the new file says black-is-zero and unassociated. Written with deflate and a predictor; never BigTIFF.
+Of a file of several pages the first is read, and `note` says so. White-is-zero grey is inverted and
+associated alpha divided out, for the new file says black-is-zero and unassociated. Written with deflate and a
+predictor; never BigTIFF.
 LZW and uncompressed data carry no checksum: damage that decodes to the right size is not seen.
 """
 
@@ -33,6 +34,7 @@ _broken = partial(damaged, "TIFF")
 _REMEDY = "export it as 8-bit or 16-bit RGB with ZIP or LZW compression first"
 _COMPRESSIONS = frozenset({1, 5, 8, 32773, 32946, 34926, 50000})  # none, LZW, deflate, PackBits, Zstandard
 _PHOTOMETRIC = {3: "palette", 4: "transparency mask", 5: "CMYK", 6: "YCbCr", 8: "Lab", 9: "Lab", 10: "Lab"}
+_NEW_SUBFILE, _SUBFILE = 254, 255  # bits: 1 a smaller copy, 2 a page, 4 a mask; 255 is the one of TIFF 4
 _CFA, _LINEAR_RAW = 32803, 34892
 _MAKERS = {
     b"NIK": "NEF",
@@ -93,12 +95,14 @@ def decode(data: bytes) -> Image:
     if page.associated:
         samples = _divided(samples)
     pixels, alpha, grey = split(samples)
+    count = _page_count(data, page)
     return Image(
         pixels=pixels,
         format="tiff",
         alpha=alpha,
         grey=grey,
         metadata=collected(data, page.layout, page.ifd),
+        note=f"has {count} pages, only the first is kept" if count > 1 else "",
     )
 
 
@@ -155,6 +159,21 @@ def _first_page(data: bytes) -> _Page:
     return _Page(layout, ifd, width, height, photometric, channels, extra == 1 and ifd.integer(338, 0) == 1)
 
 
+def _page_count(data: bytes, first: _Page) -> int:
+    """The first page and those after it that are pictures of their own: no smaller copies and no masks."""
+    places, count, place = {first.ifd.offset}, 1, first.ifd.next
+    while place not in places:
+        places.add(place)
+        try:
+            ifd = read_ifd(data, place, first.layout)
+        except IfdError:
+            break
+        copy = ifd.integer(_NEW_SUBFILE, 0) & 5 or ifd.integer(_SUBFILE, 0) == 2
+        count += not copy and ifd.integer(256, 0) > 0 and ifd.integer(257, 0) > 0
+        place = ifd.next
+    return count
+
+
 def _check_layout(data: bytes, ifd: Ifd, width: int, height: int) -> None:
     """Tiles of a sane size, each strip or tile inside the file; tifffile fills those without bytes with 0."""
     across, down = ifd.integer(322, 1), ifd.integer(323, 1)
@@ -192,7 +211,7 @@ def _refuse_raw(data: bytes, layout: Layout, first: Ifd) -> None:
         d.integer(262, 0) in (_CFA, _LINEAR_RAW) or d.integer(259, 1) in (32767, 34713) for d in directories
     ):
         raise raw_error(name)
-    if subs and first.integer(254, 0) & 1:
+    if subs and first.integer(_NEW_SUBFILE, 0) & 1:
         raise raw_error(name)
 
 
