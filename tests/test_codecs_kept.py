@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import struct
 import tracemalloc
 import zlib
 from typing import Any
 
+import numpy as np
 import pytest
 import tifffile
 
@@ -103,3 +105,80 @@ def test_texts_that_unpack_without_end_take_no_memory() -> None:
     tracemalloc.stop()
     assert sum(map(len, image.metadata.comments)) <= 1 << 26
     assert peak < 300_000_000
+
+
+# Pages of a TIFF
+
+
+def pages(*subfile_types: int | None, **options: Any) -> bytes:
+    """A TIFF of one page for each NewSubfileType; None leaves the tag as tifffile writes it."""
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer, **options) as writer:
+        for kind in subfile_types:
+            if kind == 4:
+                mask = samples.photo()[..., 0] > 99
+                writer.write(mask, photometric="mask", metadata=None, subfiletype=kind)
+            else:
+                writer.write(samples.photo(), photometric="rgb", metadata=None, subfiletype=kind)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "note"),
+    [
+        (pages(None), ""),
+        (pages(None, None), "has 2 pages, only the first is kept"),
+        (pages(2, 2, 2), "has 3 pages, only the first is kept"),
+        (pages(None, 0, None, bigtiff=True, byteorder=">"), "has 3 pages, only the first is kept"),
+        (pages(None, 1, 1), ""),  # smaller copies of the first
+        (pages(None, 4), ""),  # its mask
+        (pages(None, 1, None), "has 2 pages, only the first is kept"),
+    ],
+)
+def test_tiff_says_which_pages_it_loses(data: bytes, note: str) -> None:
+    image = codecs.decode(data)
+    assert image.note == note
+    np.testing.assert_array_equal(image.pixels, samples.photo())
+    assert codecs.decode(codecs.encode(image, EncodeOptions("tiff"))).note == ""
+
+
+def test_sub_images_of_a_tiff_are_no_pages() -> None:
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as writer:
+        writer.write(samples.photo(), photometric="rgb", metadata=None, subifds=1)
+        writer.write(samples.photo(30, 40), photometric="rgb", metadata=None)
+    assert codecs.decode(buffer.getvalue()).note == ""
+
+
+def test_pages_of_a_tiff_that_lead_in_a_circle_or_nowhere_are_counted_once() -> None:
+    data = bytearray(pages(None, None))
+    layout = read_layout(bytes(data))
+    first = read_ifd(bytes(data), layout.first, layout)
+    second = read_ifd(bytes(data), first.next, layout)
+    for target in (layout.first, first.next, len(data) + 8):
+        data[second.end - 4 : second.end] = target.to_bytes(4, "little")
+        assert codecs.decode(bytes(data)).note == "has 2 pages, only the first is kept"
+    data[first.end - 4 : first.end] = (len(data) + 8).to_bytes(4, "little")
+    assert codecs.decode(bytes(data)).note == ""
+
+
+# A JPEG's density without a unit, which says the shape of a pixel
+
+
+@pytest.mark.parametrize(
+    "density", [(0, 72, 72), (0, 1, 1), (0, 2, 1), (1, 0, 0), (1, 300, 150), (2, 118, 118)]
+)
+def test_density_of_a_jpeg_is_kept_in_any_unit(density: tuple[int, int, int]) -> None:
+    data = bytearray(samples.file("jpeg"))
+    data[13:18] = struct.pack(">BHH", *density)
+    image = codecs.decode(bytes(data))
+    written = codecs.encode(image, EncodeOptions("jpeg"))
+    assert written[13:18] == data[13:18]
+    assert codecs.decode(written).metadata == image.metadata
+
+
+def test_density_without_a_unit_of_a_file_that_has_no_jfif_segment_is_not_made_up() -> None:
+    data = samples.file("jpeg")
+    image = codecs.decode(data[:2] + data[20:])
+    written = codecs.encode(image, EncodeOptions("jpeg"))
+    assert image.metadata.density is None and written[13:18] == data[13:18]

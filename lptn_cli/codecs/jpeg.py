@@ -115,7 +115,9 @@ def _spliced(data: bytes, metadata: Metadata) -> bytes:
     """The encoder's file with its density set and the segments after its JFIF one, which must come first."""
     start = 4 + int.from_bytes(data[4:6], "big")
     jfif = bytearray(data[:start])
-    if metadata.dpi is not None:
+    if metadata.density is not None:
+        jfif[13:18] = metadata.density
+    elif metadata.dpi is not None:
         jfif[13:18] = struct.pack(">BHH", *_density(metadata.dpi))
     segments = metadata.segments or all_built(metadata)
     return b"".join([jfif, *map(_written, segments), memoryview(data)[start:]])

@@ -123,6 +123,7 @@ def collected(segments: Iterable[Segment]) -> Metadata:
     block = bodies["exif"][0][6:] if "exif" in bodies else None
     extensions = [b[len(xmp.EXTENSION_PREFIX) :] for b in bodies.get("extended", [])]
     packet = xmp.merged(bodies["xmp"][0][len(xmp.PREFIX) :], extensions) if "xmp" in bodies else None
+    density = _density(every)
     return Metadata(
         exif=block,
         xmp=packet,
@@ -131,7 +132,8 @@ def collected(segments: Iterable[Segment]) -> Metadata:
         comments=tuple(bodies.get("comment", [])),
         segments=kept,
         orientation=exif.orientation(block),
-        dpi=_density(every),
+        dpi=None if density is None else _dpi(density),
+        density=density,
     )
 
 
@@ -144,13 +146,15 @@ def _profile(bodies: list[bytes]) -> bytes | None:
     return b"".join(pieces[i] for i in sorted(pieces))
 
 
-def _density(segments: list[Segment]) -> tuple[float, float] | None:
-    for marker, body in segments:
-        if marker == _APP0 and body.startswith(b"JFIF\x00") and len(body) >= 12:
-            unit, across, down = struct.unpack_from(">BHH", body, 7)
-            scale = {1: 1.0, 2: 2.54}.get(unit)
-            return (across * scale, down * scale) if scale and across and down else None
-    return None
+def _density(segments: list[Segment]) -> bytes | None:
+    jfif = (b for marker, b in segments if marker == _APP0 and b.startswith(b"JFIF\x00") and len(b) >= 12)
+    return next((body[7:12] for body in jfif), None)
+
+
+def _dpi(density: bytes) -> tuple[float, float] | None:
+    unit, across, down = struct.unpack(">BHH", density)
+    scale = {1: 1.0, 2: 2.54}.get(unit)  # 0: only the ratio of the two is said
+    return (across * scale, down * scale) if scale and across and down else None
 
 
 def built(kind: Kind, metadata: Metadata) -> list[Segment]:
