@@ -150,6 +150,7 @@ def _listing(json_lines: bool, print_paths: bool, print0: bool, *, to_stdout: bo
 app.command(name="presets")(cli_looks.show_presets)
 app.command(name="import")(cli_looks.import_checkpoint)
 app.command()(cli_looks.train)
+app.command()(cli_looks.evaluate)
 app.command()(cli_looks.doctor)
 
 

@@ -128,3 +128,26 @@ def train(
     typer.echo(f"lptn: {made.path} is ready: lptn retouch photos/ -p {name}", err=True)
     if stop.signal:
         raise typer.Exit(128 + stop.signal)
+
+
+def evaluate(
+    preset: Annotated[str, typer.Option("-p", "--preset", metavar="NAME|FILE", autocompletion=preset_names, help="The look to measure.")],
+    photos: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Folder of photos to retouch and judge; repeatable.")] = None,
+    pairs: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder with input/ and target/.")] = None,
+    held_back: Annotated[bool, typer.Option("--held-back", help="Only the photos that training holds back.")] = False,
+    sheet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write before and after of up to 24 photos as one picture.")] = None,
+    device: Annotated[str, typer.Option("-d", "--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+) -> None:  # fmt: skip
+    """Measure a preset: lptn evaluate -p retouch --pairs edits/ --photos holidays/"""
+    if not photos and not pairs:
+        raise UsageError("nothing to measure; give --photos DIR, --pairs DIR or both")
+    from lptn_cli.training.evaluation import evaluate as measure
+
+    figures = measure(preset, photos or [], pairs, held_back=held_back, sheet=sheet, device=device)
+    if as_json:
+        typer.echo(json.dumps(figures, indent=2))
+        return
+    for group, values in figures.items():
+        for key, value in values.items():
+            typer.echo(f"{group:8} {key.replace('_', ' '):18} {value}")

@@ -66,17 +66,7 @@ def load_pairs(folder: Path, identity: Sequence[Path], short_side: int) -> PairD
     Photos that cannot be used are skipped and named. Raises UsageError when too few are left to train on.
     """
     skipped: list[str] = []
-    inputs = dict(_load(folder / "input", short_side, skipped))
-    targets = dict(_load(folder / "target", short_side, skipped))
-    pairs = []
-    for stem in sorted(inputs.keys() | targets.keys()):
-        if stem not in inputs or stem not in targets:
-            missing = "target" if stem in inputs else "input"
-            skipped.append(f"{folder / stem}: has no usable partner in {missing}/")
-        elif inputs[stem].shape != targets[stem].shape:
-            skipped.append(f"{folder / stem}: input and target have different shapes")
-        else:
-            pairs.append(Pair(stem, inputs[stem], targets[stem]))
+    pairs = load_sides(folder, short_side, skipped)
     kept = [Pair(s, p, p) for f in identity for s, p in _load(f, short_side, skipped)]
     if len(pairs) < LEAST:
         fact = f"{folder} holds {len(pairs)} usable pairs"
@@ -84,6 +74,26 @@ def load_pairs(folder: Path, identity: Sequence[Path], short_side: int) -> PairD
     train, held = split(pairs)
     train_identity, held_identity = split(kept)
     return PairData(train, train_identity, held, held_identity, skipped)
+
+
+def load_sides(
+    folder: Path, short_side: int, skipped: list[str] | None = None, *, smaller: bool = False
+) -> list[Pair]:
+    """The pairs of FOLDER/input and FOLDER/target, by file stem; what cannot be used goes to `skipped`."""
+    left_out = [] if skipped is None else skipped
+    inputs, targets = (
+        dict(_load(folder / side, short_side, left_out, smaller=smaller)) for side in ("input", "target")
+    )
+    pairs = []
+    for stem in sorted(inputs.keys() | targets.keys()):
+        if stem not in inputs or stem not in targets:
+            missing = "target" if stem in inputs else "input"
+            left_out.append(f"{folder / stem}: has no usable partner in {missing}/")
+        elif inputs[stem].shape != targets[stem].shape:
+            left_out.append(f"{folder / stem}: input and target have different shapes")
+        else:
+            pairs.append(Pair(stem, inputs[stem], targets[stem]))
+    return pairs
 
 
 @dataclass(frozen=True)
@@ -151,8 +161,10 @@ def tensor(pixels: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(255)
 
 
-def _load(folder: Path, short_side: int, skipped: list[str]) -> Iterator[tuple[str, Pixels8]]:
-    """Stem and pixels of each photo of a folder, in order of name."""
+def _load(
+    folder: Path, short_side: int, skipped: list[str], *, smaller: bool = False
+) -> Iterator[tuple[str, Pixels8]]:
+    """Stem and pixels of each photo of a folder, in order of name; `smaller` ones are taken only if asked."""
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}")
     for path in sorted(folder.iterdir()):
@@ -163,7 +175,7 @@ def _load(folder: Path, short_side: int, skipped: list[str]) -> Iterator[tuple[s
         except (PhotoError, OSError) as error:
             skipped.append(f"{path}: {error}")
             continue
-        if min(image.pixels.shape[:2]) < short_side:
+        if not smaller and min(image.pixels.shape[:2]) < short_side:
             skipped.append(f"{path}: its short side is under {short_side} pixels")
             continue
         small = turn_upright(shrink(image.pixels, short_side), image.metadata.orientation)
@@ -171,14 +183,23 @@ def _load(folder: Path, short_side: int, skipped: list[str]) -> Iterator[tuple[s
         yield path.stem, np.ascontiguousarray(np.rint(rgb * 255).astype(np.uint8))
 
 
-def load_photos(folder: Path, short_side: int, skipped: list[str] | None = None) -> list[Named]:
+def load_photos(
+    folder: Path, short_side: int, skipped: list[str] | None = None, *, smaller: bool = False
+) -> list[Named]:
     """The photos of a folder. Those that cannot be used are left out, and named in `skipped`."""
     left_out = [] if skipped is None else skipped
-    return [Named(stem, pixels) for stem, pixels in _load(folder, short_side, left_out)]
+    return [Named(stem, pixels) for stem, pixels in _load(folder, short_side, left_out, smaller=smaller)]
 
 
 def split(photos: Sequence[T]) -> tuple[list[T], list[T]]:
     """Training and held-back photos: by a hash of the name, so that every run holds back the same ones."""
-    ranked = sorted(photos, key=lambda photo: hashlib.sha256(photo.name.encode(errors="replace")).digest())
-    held = max(1, round(len(ranked) * HELD_BACK)) if ranked else 0
+    ranked = sorted(photos, key=_rank)
+    count = sum(_rank(photo) < HELD_BACK for photo in ranked)
+    held = max(1, count) if ranked else 0
     return ranked[held:], ranked[:held]
+
+
+def _rank(photo: Pair | Named) -> float:
+    """A number from 0 to 1 that depends on the photo's name alone."""
+    digest = hashlib.sha256(photo.name.encode(errors="replace")).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64

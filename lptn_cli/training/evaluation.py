@@ -13,23 +13,70 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lptn_cli.codecs.image import Pixels
+from lptn_cli.atomic import write_atomic
+from lptn_cli.codecs import encode
+from lptn_cli.codecs.image import EncodeOptions, Image, Pixels
+from lptn_cli.errors import StartError, UsageError
 from lptn_cli.finish import shrink
 from lptn_cli.training import losses
-from lptn_cli.training.data import Pixels8, tensor
+from lptn_cli.training.data import Pixels8, T, load_photos, load_sides, split, tensor
 from lptn_cli.training.judge import judged, load_judge
 from lptn_cli.translate import Retoucher
 
 TEXTURE = (4 / 255) ** 2  # variance of luminance over which a window has texture
 STRONG = 12 / 255  # gradient of luminance of a strong edge
 FLAT = 2 / 255  # gradient under which a photo is flat
+SMALL = 320  # short side in pixels of a photo as it lies on the web
+LARGEST = 1024  # short side in pixels at which photos are measured
+SHEET = 24  # photos
 GREYS = (32, 96, 128, 176, 224)
+
+
+def evaluate(
+    preset: str,
+    photos: Sequence[Path],
+    pairs: Path | None,
+    *,
+    held_back: bool = False,
+    sheet: Path | None = None,
+    device: str = "auto",
+) -> dict[str, dict[str, Any]]:
+    """The figures of a preset on folders of photos and on a folder of pairs, by "photos" and "pairs".
+
+    held_back: only those that training holds back. sheet: where before and after of up to 24 photos goes, as
+    a PNG. Raises UsageError when there are no photos, StartError.
+    """
+    look = Retoucher(preset, device)
+    figures: dict[str, dict[str, Any]] = {}
+    if pairs:
+        both = [
+            (pair.input, pair.target) for pair in _chosen(load_sides(pairs, LARGEST, smaller=True), held_back)
+        ]
+        figures["pairs"] = {"count": len(both), **on_pairs(look, both)}
+    if photos:
+        loaded = [
+            photo
+            for folder in photos
+            for photo in _chosen(load_photos(folder, LARGEST, smaller=True), held_back)
+        ]
+        if not loaded:
+            raise UsageError(f"no photos in {', '.join(map(str, photos))}")
+        alone = [photo.pixels for photo in loaded]
+        figures["photos"] = {"count": len(alone), **on_photos(look, alone)}
+        if sheet:
+            write_sheet(sheet, [(photo, look(photo)) for photo in alone[:SHEET]])
+    return figures
+
+
+def _chosen(photos: Sequence[T], held_back: bool) -> Sequence[T]:
+    return split(photos)[1] if held_back else photos
 
 
 def on_pairs(look: Retoucher, pairs: Sequence[tuple[Pixels8, Pixels8]]) -> dict[str, float]:
@@ -43,12 +90,12 @@ def on_pairs(look: Retoucher, pairs: Sequence[tuple[Pixels8, Pixels8]]) -> dict[
 
 
 def on_photos(look: Retoucher, photos: Sequence[Pixels8]) -> dict[str, Any]:
-    """What results are taken for; means of structure, turned and blotch; the worst border."""
+    """What results are taken for; means of structure, turned, blotch and size; the worst border."""
     results = [np.asarray(look(photo), np.uint8) for photo in photos]
     both = list(zip(photos, results, strict=True))
     kept = [structure_and_turned(photo, result) for photo, result in both]
     judge, accuracy = load_judge()
-    return {
+    figures = {
         "judged": _shares(judged(judge, results)),
         "judged_before": _shares(judged(judge, photos)),
         "judge_accuracy": accuracy,
@@ -58,9 +105,28 @@ def on_photos(look: Retoucher, photos: Sequence[Pixels8]) -> dict[str, Any]:
         "psnr_to_photo": _mean([psnr(result, photo) for photo, result in both]),
         "border": max(border(look, grey) for grey in GREYS),
     }
+    if large := [photo for photo in photos if min(photo.shape[:2]) >= 2 * SMALL]:
+        figures["size"] = _mean([size_consistency(look, photo) for photo in large])
+    return figures
 
 
-def size_consistency(look: Retoucher, photo: Pixels8, short_side: int = 320) -> float:
+def write_sheet(
+    path: Path, pairs: Sequence[tuple[Pixels8, Pixels]], cell: int = 320, columns: int = 3
+) -> None:
+    """Write a PNG of before and after side by side, `columns` pairs a row."""
+    rows = -(-len(pairs) // columns)
+    sheet = np.full((rows * cell, columns * 2 * cell, 3), 250, np.uint8)
+    for n, both in enumerate(pairs):
+        top, left = n // columns * cell, n % columns * 2 * cell
+        for side, pixels in enumerate(both):
+            ratio = cell / max(pixels.shape[:2])
+            small = np.rint(shrink(pixels, max(1, int(ratio * min(pixels.shape[:2])))) * 255).astype(np.uint8)
+            height, width = small.shape[:2]
+            sheet[top : top + height, left + side * cell : left + side * cell + width] = small
+    write_atomic(path, encode(Image(sheet, "png"), EncodeOptions("png")), overwrite=True)
+
+
+def size_consistency(look: Retoucher, photo: Pixels8, short_side: int = SMALL) -> float:
     """PSNR in dB between the result, shrunk, and the result of the shrunk photo."""
     after = np.rint(shrink(look(photo), short_side) * 255)
     before = np.rint(shrink(photo, short_side) * 255).astype(np.uint8)
@@ -102,9 +168,11 @@ def psnr(result: NDArray[Any], target: NDArray[Any]) -> float:
 
 
 def _against(result: Pixels, target: Pixels8) -> Mapping[str, float]:
-    from skimage.color import deltaE_ciede2000, rgb2lab
-    from skimage.metrics import structural_similarity
-
+    try:
+        from skimage.color import deltaE_ciede2000, rgb2lab
+        from skimage.metrics import structural_similarity
+    except ImportError:
+        raise StartError("scikit-image is needed to measure pairs: pip install 'lptn[evaluate]'") from None
     colour = deltaE_ciede2000(rgb2lab(result), rgb2lab(target))  # type: ignore[no-untyped-call]
     similarity = structural_similarity(result, target, channel_axis=2, data_range=255)  # type: ignore[no-untyped-call]
     return {
