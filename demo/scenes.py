@@ -1,6 +1,6 @@
 """The demo's photographs, rendered: no picture of anybody else is needed to show what the looks do.
 
-Run `python -m demo.scenes FOLDER` to write the demo's input folder.
+Run `python -m demo.scenes FOLDER [SCALE]` to write the demo's input folder.
 """
 
 import sys
@@ -104,5 +104,5 @@ def write_demo_photos(folder: Path, scale: float = 1.0) -> list[Path]:
 
 
 if __name__ == "__main__":
-    for written in write_demo_photos(Path(sys.argv[1])):
+    for written in write_demo_photos(Path(sys.argv[1]), *map(float, sys.argv[2:3])):
         print(written)
