@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 
+from lptn_cli import codecs
 from lptn_cli.codecs import icc
+from lptn_cli.codecs.formats import Format
+from lptn_cli.codecs.ifd import EXIF_IFD, INTEROP_IFD, Field, Order, pack
+from lptn_cli.codecs.image import EncodeOptions, Metadata
 
 from . import codec_samples as samples
 
@@ -73,3 +79,48 @@ def test_broken_profiles_count_as_srgb_and_never_crash() -> None:
         result = icc.from_srgb(icc.to_srgb(rgb, profile), profile)
         assert result.shape == rgb.shape
     assert all(icc.is_srgb(profile) for profile in candidates[:4])
+
+
+def dcf(index: bytes | None, space: int = 0xFFFF, order: Order = "<") -> bytes:
+    """An EXIF block with a colour space and, in its interoperability directory, an index."""
+    rows = [Field(0xA001, 3, 1, struct.pack(f"{order}H", space))]
+    if index is not None:
+        interop = (Field(1, 2, len(index) + 1, index + b"\x00"), Field(2, 7, 4, b"0100"))
+        rows.append(Field(INTEROP_IFD, 4, 1, interop))
+    header = (b"II*\x00" if order == "<" else b"MM\x00*") + struct.pack(f"{order}I", 8)
+    return header + pack((Field(EXIF_IFD, 4, 1, tuple(rows)),), 8, order)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_camera_photo_in_adobe_rgb_without_a_profile_is_seen_as_such(order: Order) -> None:
+    seen = icc.profile_of(Metadata(exif=dcf(b"R03", order=order)))
+    rgb = colours()
+    expected = icc.to_srgb(rgb, samples.profile("adobe"))
+    np.testing.assert_allclose(icc.to_srgb(rgb, seen), expected, atol=2e-3)
+    assert np.abs(expected - rgb).max() > 0.1
+    assert seen is icc.profile_of(Metadata(exif=dcf(b"R03")))
+
+
+@pytest.mark.parametrize(
+    "exif",
+    [None, b"", b"no block", dcf(None), dcf(b"R98"), dcf(b"R98", 1), dcf(b"R03")[:-30], dcf(b"R03", 1)],
+)
+def test_photo_that_does_not_surely_say_adobe_rgb_has_no_profile(exif: bytes | None) -> None:
+    assert icc.profile_of(Metadata(exif=exif)) is None
+
+
+def test_the_profile_in_the_file_goes_before_what_the_camera_says() -> None:
+    assert icc.profile_of(Metadata(exif=dcf(b"R03"), icc=samples.profile())) == samples.profile()
+
+
+def test_adobe_rgb_made_for_a_photo_is_the_same_at_any_time() -> None:
+    profile = icc.profile_of(Metadata(exif=dcf(b"R03")))
+    assert profile is not None and profile[24:36] == bytes(12)
+
+
+@pytest.mark.parametrize("format", ["jpeg", "png", "webp", "tiff"])
+def test_adobe_rgb_that_only_exif_tells_is_not_written_as_a_profile(format: Format) -> None:
+    image = codecs.decode(samples.file(format, Metadata(exif=dcf(b"R03"))))
+    assert image.metadata.icc is None and icc.profile_of(image.metadata) is not None
+    again = codecs.decode(codecs.encode(image, EncodeOptions(format)))
+    assert again.metadata.icc is None and icc.profile_of(again.metadata) is not None

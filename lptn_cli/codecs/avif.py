@@ -21,6 +21,7 @@ from lptn_cli.errors import EncodeError, UnsupportedError
 
 from .avif_boxes import BoxError, Still, read_still
 from .damage import damaged
+from .icc import undated
 from .image import EncodeOptions, Header, Image, Metadata
 from .samples import joined, split
 
@@ -72,7 +73,14 @@ def decode(data: bytes) -> Image:
         top = (1 << still.depth) - 1
         samples = ((samples.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
     pixels, alpha, grey = split(samples)
-    return Image(pixels=pixels, format="avif", alpha=alpha, grey=grey, metadata=_metadata(still))
+    return Image(
+        pixels=pixels,
+        format="avif",
+        alpha=alpha,
+        grey=grey,
+        subsampling=still.subsampling,
+        metadata=_metadata(still),
+    )
 
 
 def encode(image: Image, options: EncodeOptions) -> bytes:
@@ -120,7 +128,7 @@ def _profile(primaries: int) -> bytes:
         primaries=_PRIMARIES[primaries],
         transferfunction=(curve * 65535).round().astype(np.uint16),
     )
-    return made[:24] + bytes(12) + made[36:]  # without the time, so that the same photo gives the same bytes
+    return undated(made)
 
 
 def _still(data: bytes) -> Still:

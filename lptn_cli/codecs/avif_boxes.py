@@ -8,11 +8,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from . import exif
 from .image import Metadata
 
 Box = tuple[bytes, bytes]
+
+# By chroma_subsampling_x and _y of av1C.
+_SUBSAMPLINGS: dict[int, Literal["444", "422", "420"]] = {0x00: "444", 0x08: "422", 0x0C: "420"}
 
 
 class BoxError(ValueError):
@@ -43,6 +47,14 @@ class Still:
             flags = configuration[2]
             return (12 if flags & 0x20 else 10) if flags & 0x40 else 8
         return pixi[5] if len(pixi) > 5 else 8  # a grid of pictures has no av1C of its own
+
+    @property
+    def subsampling(self) -> Literal["444", "422", "420"] | None:
+        """None for grey, and for a grid of pictures."""
+        flags = self.properties.get(b"av1C", b"")[2:3]
+        if not flags or flags[0] & 0x10:
+            return None
+        return _SUBSAMPLINGS.get(flags[0] & 0x0C)
 
     @property
     def coding(self) -> tuple[int, int]:

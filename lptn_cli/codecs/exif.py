@@ -23,6 +23,7 @@ from .ifd import (
 )
 
 _XMP, _PHOTOSHOP = 700, 34377
+_INTEROP_INDEX, _COLOR_SPACE, _SRGB, _UNCALIBRATED = 1, 0xA001, 1, 0xFFFF
 _THUMBNAIL, _THUMBNAIL_LENGTH, _STRIPS, _STRIP_LENGTHS = 0x0201, 0x0202, 0x0111, 0x0117
 
 
@@ -39,6 +40,19 @@ def orientation(exif: bytes | None) -> int:
         return 1
     value = first.integer(ORIENTATION, 1)
     return value if 1 <= value <= 8 else 1
+
+
+def says_adobe_rgb(exif: bytes | None) -> bool:
+    """Whether the colours are DCF's optional ones (DCF 2.0): index R03, and ColorSpace not sRGB."""
+    try:
+        layout, first = _open(exif or b"")
+        directories = _directories(exif or b"", layout, first)
+    except IfdError:
+        return False
+    index = next((entry for d in directories[2:] if (entry := d.get(_INTEROP_INDEX))), None)
+    if index is None or index.value.rstrip(b"\x00 ") != b"R03":
+        return False
+    return directories[1].integer(_COLOR_SPACE, _UNCALIBRATED) != _SRGB
 
 
 def minimal(value: int) -> bytes:

@@ -13,7 +13,26 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
+from .exif import says_adobe_rgb
+from .image import Metadata
+
 Floats = NDArray[np.float32]
+
+
+def profile_of(metadata: Metadata) -> bytes | None:
+    """The profile to see the colours by: the file's own, or Adobe RGB (1998) where only EXIF says that.
+
+    Cameras set to Adobe RGB write no profile (DCF 2.0). The made one has the same bytes every time, and is
+    for seeing: it is not written, as the EXIF block goes on saying the same. None is sRGB.
+    """
+    if metadata.icc is None and says_adobe_rgb(metadata.exif):
+        return _adobe_rgb()
+    return metadata.icc
+
+
+def undated(profile: bytes) -> bytes:
+    """A profile that Little CMS made without the time, so that the same photo gives the same bytes."""
+    return profile[:24] + bytes(12) + profile[36:]
 
 
 def is_srgb(icc: bytes | None) -> bool:
@@ -38,6 +57,17 @@ def from_srgb(rgb: Floats, icc: bytes | None) -> Floats:
 @lru_cache(maxsize=1)
 def _srgb() -> bytes:
     return bytes(imagecodecs.cms_profile("srgb"))
+
+
+@lru_cache(maxsize=1)
+def _adobe_rgb() -> bytes:
+    made: bytes = imagecodecs.cms_profile(
+        "rgb",
+        whitepoint=[0.3127, 0.3290, 1.0],
+        primaries=[0.64, 0.33, 1.0, 0.21, 0.71, 1.0, 0.15, 0.06, 1.0],
+        gamma=563 / 256,
+    )
+    return undated(made)
 
 
 @lru_cache(maxsize=32)

@@ -61,9 +61,10 @@ class Image:
     format: Format
     alpha: Pixels | None = None
     grey: bool = False
-    subsampling: Literal["444", "422", "420"] | None = None  # of a JPEG; None elsewhere
+    subsampling: Literal["444", "422", "420"] | None = None  # of a JPEG or AVIF in colour; None elsewhere
     metadata: Metadata = Metadata()
     note: str = ""
+    lossless: bool = False  # of a WebP, which may be either; False elsewhere
 
     @property
     def depth(self) -> Literal[8, 16]:
@@ -72,7 +73,12 @@ class Image:
 
 @dataclass(frozen=True)
 class EncodeOptions:
-    """How to write: quality 1..100 for lossy formats; depth "auto" keeps the picture's if the format can."""
+    """How to write: quality 1..100 for lossy formats; depth "auto" keeps the picture's if the format can.
+
+    subsampling: of JPEG and AVIF; "auto" is the picture's own, 444 where it has none. A lossy WebP is 420
+    whatever is asked for, as the format has nothing else. A picture from a lossless WebP becomes a lossless
+    WebP again, and quality has no meaning there; from any other format it becomes a lossy one.
+    """
 
     format: Format
     quality: int = 95
