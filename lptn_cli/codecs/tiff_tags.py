@@ -54,15 +54,19 @@ def with_metadata(data: bytes, metadata: Metadata) -> bytes:
     layout = read_layout(data)
     rows = {row.tag: row for row in fields(read_ifd(data, layout.first, layout).entries)}
     rows.update(_descriptive(metadata, layout.order))
-    record = photoshop.iptc_record(metadata.iptc or b"")  # a second copy, as some programs look only there
     for tag, kind, value in (
         (_XMP, 1, metadata.xmp),
-        (_IPTC, 7, record),
         (_PHOTOSHOP, 1, metadata.iptc),
         (_ICC, 7, metadata.icc),
     ):
         if value is not None:
             rows[tag] = Field(tag, kind, len(value), value)
+    record = photoshop.iptc_record(metadata.iptc or b"")
+    if (
+        record is not None
+    ):  # a second copy, as some programs look only there; of LONGs, as Photoshop writes it
+        record += bytes(-len(record) % 4)
+        rows[_IPTC] = Field(_IPTC, 4, len(record) // 4, record)
     base = len(data) + len(data) % 2
     content = pack(rows.values(), base, layout.order)
     return b"".join([_header(layout.order, base), memoryview(data)[8:], bytes(base - len(data)), content])
