@@ -17,6 +17,7 @@ import numpy as np
 
 from lptn_cli import codecs, photos
 from lptn_cli.atomic import write_atomic
+from lptn_cli.codecs.icc import profile_of
 from lptn_cli.codecs.image import EncodeOptions, Image, Pixels
 from lptn_cli.errors import OUT_OF_MEMORY, NoMemoryError, PhotoError, WriteError
 from lptn_cli.manifest import Manifest
@@ -77,7 +78,7 @@ def retouch_one(job: Job, devices: Devices, settings: Settings, manifest: Manife
         )
     height, width = image.pixels.shape[:2]
     depth = written_depth(image, options)
-    note = misnamed(job, image)
+    note = "; ".join(filter(None, (image.note, misnamed(job, image))))
     return Outcome(job, "written", width, height, depth, watch.laps, note=note, to_stdout=to_stdout)
 
 
@@ -89,7 +90,7 @@ def retouch_image(image: Image, look: Retoucher, settings: Settings) -> Image:
         light=settings.light,
         color=settings.color,
         orientation=image.metadata.orientation,
-        icc=image.metadata.icc,
+        icc=profile_of(image.metadata),
     )
     if not image.grey:
         return replace(image, pixels=pixels)

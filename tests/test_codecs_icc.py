@@ -124,3 +124,11 @@ def test_adobe_rgb_that_only_exif_tells_is_not_written_as_a_profile(format: Form
     assert image.metadata.icc is None and icc.profile_of(image.metadata) is not None
     again = codecs.decode(codecs.encode(image, EncodeOptions(format)))
     assert again.metadata.icc is None and icc.profile_of(again.metadata) is not None
+
+
+def test_adobe_rgb_that_only_the_camera_says_survives_the_loss_of_its_exif() -> None:
+    bare = prepared(Metadata(exif=dcf(b"R03")), "none", grey=False)
+    assert bare.exif is None
+    assert bare.icc == icc.profile_of(Metadata(exif=dcf(b"R03")))
+    assert prepared(Metadata(exif=dcf(b"R98")), "none", grey=False).icc is None
+    assert prepared(Metadata(exif=dcf(b"R03")), "keep", grey=False).icc is None

@@ -24,6 +24,10 @@ def prepared(metadata: Metadata, policy: MetadataPolicy, *, grey: bool) -> Metad
     if policy == "none":
         turned = exif.minimal(metadata.orientation) if metadata.orientation != 1 else None
         colour = tuple(c for c in metadata.chunks if c[0] in _COLOUR_CHUNKS)
+        if icc is None and not grey:  # the EXIF that goes may be all that says Adobe RGB
+            from .icc import profile_of
+
+            icc = profile_of(replace(metadata, icc=None))
         return Metadata(exif=turned, icc=icc, orientation=metadata.orientation, chunks=colour)
     hide = policy == "no-gps"
     after = replace(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lptn_cli.codecs import SUFFIXES, decode
-from lptn_cli.codecs.icc import to_srgb
+from lptn_cli.codecs.icc import profile_of, to_srgb
 from lptn_cli.errors import PhotoError, UsageError
 from lptn_cli.finish import shrink
 from lptn_cli.translate import LUMA, turn_upright
@@ -179,7 +179,7 @@ def _load(
             skipped.append(f"{path}: its short side is under {short_side} pixels")
             continue
         small = turn_upright(shrink(image.pixels, short_side), image.metadata.orientation)
-        rgb = to_srgb(small, image.metadata.icc).clip(0, 1)
+        rgb = to_srgb(small, profile_of(image.metadata)).clip(0, 1)
         yield path.stem, np.ascontiguousarray(np.rint(rgb * 255).astype(np.uint8))
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 LUMA = (0.299, 0.587, 0.114)
 WINDOW = 9  # pixels, of the local correlation
 PATCH = 3  # pixels
-POSITION = 0.6  # weight of the vertical position in a patch: skies are above
+POSITION = 1.5  # weight of the vertical position in a patch: skies are above
 EDGE = 0.03  # a gradient of the photo that allows as large a one in the result
 
 
