@@ -12,6 +12,7 @@ from lptn_cli.codecs import icc
 from lptn_cli.codecs.formats import Format
 from lptn_cli.codecs.ifd import EXIF_IFD, INTEROP_IFD, Field, Order, pack
 from lptn_cli.codecs.image import EncodeOptions, Metadata
+from lptn_cli.codecs.metadata import prepared
 
 from . import codec_samples as samples
 
