@@ -6,6 +6,7 @@ Nothing heavy is imported at module level: `--help`, `--version`, `presets` and 
 from __future__ import annotations
 
 import math
+import os
 import signal
 import sys
 from types import FrameType
@@ -172,6 +173,9 @@ def root(
 
 def main() -> None:
     """The `lptn` command: run, and turn every error of ours into one line and its exit code."""
+    # OpenBLAS's threads wait by spinning and take the cores from torch and the codecs: measured on two cores, a
+    # folder of 4K photos takes 6.4 s without this and 5.0 s with it. Read when NumPy is first imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     open_closed_streams()
     for number in (*SIGNALS, signal.SIGPIPE):
         signal.signal(number, _leave)
