@@ -31,6 +31,7 @@ def examine() -> dict[str, str]:
         "python": f"{platform.python_version()} at {sys.executable}",
         "platform": platform.platform(),
         **{name: _version(name) for name in PACKAGES},
+        "torch": torch.__version__,  # with its build: +cpu or +cu...
         "devices": ", ".join(devices),
         "formats": ", ".join(EXTENSIONS),
         "presets": ", ".join(found) or "none",
