@@ -3,8 +3,8 @@ shrunk photo; and seconds for one whole photo.
 
     python -m benchmarks.sizes ../shared/photos4k -p retouch -p fivek [--out benchmarks/results]
 
-Both images are shrunk to a short side of 320 pixels by area average. Seconds: pixels in, pixels out, the median
-over the photos of the median of three runs (presets at full resolution, which take seconds, run once).
+Both images are shrunk to a short side of 320 pixels by area average. Seconds: pixels in, pixels out, the
+median over the photos of the median of three runs (presets at full resolution, which take seconds, run once).
 """
 
 from __future__ import annotations
