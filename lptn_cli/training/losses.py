@@ -17,6 +17,7 @@ LUMA = (0.299, 0.587, 0.114)
 WINDOW = 9  # pixels, of the local correlation
 PATCH = 3  # pixels
 POSITION = 1.5  # weight of the vertical position in a patch: skies are above
+STEPS = (1, 4, 8, 24)  # pixels; without the last, clouds of colour float in smooth skies
 EDGE = 0.03  # a gradient of the photo that allows as large a one in the result
 
 
@@ -73,13 +74,13 @@ def _window_mean(image: Tensor) -> Tensor:
 
 
 def new_edges(photo: Tensor, result: Tensor) -> Tensor:
-    """Mean gradient of the result, weighted by how flat the photo is there, at steps of 1, 4 and 8 pixels."""
+    """Mean gradient of the result, weighted by how flat the photo is there, at steps of 1 to 24 pixels."""
     total = result.new_zeros(())
-    for step in (1, 4, 8):
+    for step in STEPS:
         for dim in (2, 3):
             there = _difference(photo, step, dim).abs().amax(1, keepdim=True)
             total = total + (_difference(result, step, dim).abs() * torch.exp(-there / EDGE)).mean()
-    return total / 6
+    return total / (2 * len(STEPS))
 
 
 def _difference(image: Tensor, step: int, dim: int) -> Tensor:

@@ -103,7 +103,7 @@ def train(
         }
         write_preset(name, to, trainer.averaged_network(), told, overwrite=True)
 
-    with log.open("a", encoding="utf-8") as lines:
+    with log.open("a", buffering=1, encoding="utf-8") as lines:  # a line a step, at once
 
         def on_step(step: Step) -> None:
             lines.write(step.as_json() + "\n")

@@ -25,7 +25,7 @@ STRUCTURE = 2.0
 NEW_EDGES = 6.0
 COLOUR_NOISE = 2.0
 RANGE = 100.0
-ADVERSARY = 0.6
+ADVERSARY = 0.35
 
 
 class UnpairedObjective:
