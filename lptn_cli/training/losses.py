@@ -17,7 +17,7 @@ LUMA = (0.299, 0.587, 0.114)
 WINDOW = 9  # pixels, of the local correlation
 PATCH = 3  # pixels
 POSITION = 1.5  # weight of the vertical position in a patch: skies are above
-STEPS = (1, 4, 8, 24)  # pixels; without the last, clouds of colour float in smooth skies
+QUARTER = 4
 EDGE = 0.03  # a gradient of the photo that allows as large a one in the result
 
 
@@ -74,13 +74,18 @@ def _window_mean(image: Tensor) -> Tensor:
 
 
 def new_edges(photo: Tensor, result: Tensor) -> Tensor:
-    """Mean gradient of the result, weighted by how flat the photo is there, at steps of 1 to 24 pixels."""
+    """Mean gradient of the result, weighted by how flat the photo is there, at steps of 1 to 24 pixels.
+
+    The two long steps are taken on images a quarter of the size: they look for clouds, not for grain.
+    """
+    coarse = F.avg_pool2d(photo, QUARTER), F.avg_pool2d(result, QUARTER)
+    steps = [(photo, result, step) for step in (1, 4)] + [(*coarse, step // QUARTER) for step in (8, 24)]
     total = result.new_zeros(())
-    for step in STEPS:
+    for before, after, step in steps:
         for dim in (2, 3):
-            there = _difference(photo, step, dim).abs().amax(1, keepdim=True)
-            total = total + (_difference(result, step, dim).abs() * torch.exp(-there / EDGE)).mean()
-    return total / (2 * len(STEPS))
+            there = _difference(before, step, dim).abs().amax(1, keepdim=True)
+            total = total + (_difference(after, step, dim).abs() * torch.exp(-there / EDGE)).mean()
+    return total / (2 * len(steps))
 
 
 def _difference(image: Tensor, step: int, dim: int) -> Tensor:
@@ -93,7 +98,8 @@ def colour_noise(photo: Tensor, result: Tensor) -> Tensor:
 
     def detail(image: Tensor) -> Tensor:
         colour = image - luma(image)
-        return (colour - F.avg_pool2d(colour, 5, stride=1, padding=2, count_include_pad=False)).abs()
+        coarse = F.avg_pool2d(colour, QUARTER, ceil_mode=True, count_include_pad=False)
+        return (colour - F.interpolate(coarse, size=colour.shape[2:])).abs()
 
     return (detail(result) - detail(photo)).clamp(min=0).mean()
 
