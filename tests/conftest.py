@@ -14,6 +14,7 @@ from lptn_cli.checkpoint import write_preset
 from lptn_cli.network import LPTN, Variant
 from lptn_cli.preset import Preset
 from lptn_cli.training.loop import near_identity
+from tests.command import Retouch, run, save
 
 torch.set_num_threads(1)  # the tests' networks are too small to share, and CI's cores are busy
 
@@ -58,3 +59,17 @@ def _no_presets_of_the_user(
     """Tests neither see nor touch what the person who runs them has installed."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "config"))
     monkeypatch.delenv("LPTN_PRESET", raising=False)
+
+
+@pytest.fixture
+def retouch(preset: Preset) -> Retouch:
+    """`lptn retouch` with the preset of the tests."""
+    return lambda *words, **options: run("retouch", "-p", preset.path, *words, **options)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two photos and one in a folder below."""
+    for name, seed in (("a.jpg", 1), ("b.jpg", 2), ("sub/c.png", 3)):
+        save(tmp_path / "in" / name, photo(40, 56, seed=seed))
+    return tmp_path / "in"

@@ -15,8 +15,8 @@ from lptn_cli.codecs.image import EncodeOptions, Image
 from lptn_cli.preset import Preset
 from lptn_cli.training import evaluation
 from lptn_cli.training.judge import GROUPS, judged, load_judge
+from tests.command import run
 from tests.conftest import photo
-from tests.test_cli import run
 
 
 def test_psnr() -> None:

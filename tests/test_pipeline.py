@@ -25,8 +25,8 @@ from lptn_cli.report import Outcome, Report
 from lptn_cli.settings import Settings
 from lptn_cli.signals import Stop
 from lptn_cli.translate import Retoucher
+from tests.command import load, save
 from tests.conftest import photo
-from tests.test_cli import load, save
 
 Look = Callable[..., Pixels]
 

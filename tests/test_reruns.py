@@ -13,9 +13,7 @@ from lptn_cli.pipeline import done_meanwhile
 from lptn_cli.plan import Job, plan
 from lptn_cli.preset import Preset
 from lptn_cli.settings import Settings
-from tests.test_cli import Retouch, folder, retouch, tree
-
-__all__ = ["folder", "retouch"]  # fixtures
+from tests.command import Retouch, tree
 
 
 def test_results_of_other_runs_are_no_photos(

@@ -16,8 +16,8 @@ import pytest
 from lptn_cli.atomic import _machine
 from lptn_cli.preset import Preset
 from lptn_cli.signals import Stop, drain_on_signals
+from tests.command import LPTN, contents, environment, load, save, spawn
 from tests.conftest import photo
-from tests.test_cli import LPTN, contents, environment, load, save, spawn
 
 PHOTOS = 30
 SIZE = (400, 600)

@@ -15,8 +15,8 @@ from PIL import Image as PillowImage
 from lptn_cli import codecs
 from lptn_cli.preset import Preset
 from tests.codec_samples import png
+from tests.command import Ran, contents, load, on_linux, run, save, spawn, tree
 from tests.conftest import photo
-from tests.test_cli import Ran, contents, load, on_linux, run, save, spawn, tree
 
 ROOT = os.geteuid() == 0
 NOT_UTF8 = os.fsdecode(b"caf\xe9 \xff.jpg")
