@@ -9,7 +9,6 @@ peak resident set (ru_maxrss), beside that of a run that only loads and translat
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import statistics
 import subprocess
@@ -22,7 +21,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.machine import machine
+from benchmarks.machine import machine, publish
 from demo.scenes import render
 from lptn_cli.codecs import decode, encode
 from lptn_cli.codecs.image import EncodeOptions, Image
@@ -59,9 +58,7 @@ def main() -> None:
         "peak_mib_tiny_photo": round(statistics.median(tiny_mib)),
         "decoded_mib_24_megapixels": round(6000 * 4000 * 3 / 2**20),
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "batch.json").write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    publish(result, options.out, "batch")
 
 
 def _sources(photos: Path, work: Path) -> list[Path]:

@@ -1,8 +1,10 @@
-"""What every result says of where it was measured."""
+"""What the benchmarks share: their options, where they were measured, how a result is published."""
 
 from __future__ import annotations
 
+import argparse
 import datetime
+import json
 import os
 import platform
 import subprocess
@@ -32,3 +34,21 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
     }
+
+
+def preset_options(description: str | None) -> argparse.Namespace:
+    """The options `folder`, `preset` (a list) and `out` of a benchmark of presets on a folder."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("-p", "--preset", action="append", required=True)
+    parser.add_argument("--out", type=Path)
+    return parser.parse_args()
+
+
+def publish(result: dict[str, Any], out: Path | None, name: str) -> None:
+    """Print the result as JSON, and write it to OUT/NAME.json if there is an OUT."""
+    text = json.dumps(result, indent=2) + "\n"
+    print(text, end="")
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / f"{name}.json").write_text(text)

@@ -9,13 +9,10 @@ median over the photos of the median of three runs (presets at full resolution, 
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import time
-from pathlib import Path
 
-from benchmarks.machine import machine
+from benchmarks.machine import machine, preset_options, publish
 from lptn_cli import Retoucher
 from lptn_cli.codecs import decode
 from lptn_cli.codecs.image import Pixels
@@ -24,11 +21,7 @@ from lptn_cli.training.evaluation import size_consistency
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("-p", "--preset", action="append", required=True)
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
+    options = preset_options(__doc__)
     paths = sorted(options.folder.glob("*.jpg"))
     photos: list[Pixels8] = [decode(path.read_bytes()).pixels for path in paths]  # type: ignore[misc]
     figures = {}
@@ -44,10 +37,7 @@ def main() -> None:
         "machine": machine(),
         "presets": figures,
     }
-    print(json.dumps(result, indent=2))
-    if options.out:
-        options.out.mkdir(parents=True, exist_ok=True)
-        (options.out / "sizes.json").write_text(json.dumps(result, indent=2) + "\n")
+    publish(result, options.out, "sizes")
 
 
 def _seconds(look: Retoucher, photo: Pixels) -> float:
