@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,17 @@ from typing import Annotated
 import typer
 
 from lptn_cli.errors import PresetError, UsageError
+
+
+class GuideName(StrEnum):
+    """The hand-written looks of lptn_cli.training.guides."""
+
+    NIGHT = "night"
+    DAY = "day"
+    WINTER = "winter"
+    SUMMER = "summer"
+    GOLDEN = "golden"
+    AUTUMN = "autumn"
 
 
 def preset_names(incomplete: str) -> list[str]:
@@ -84,6 +96,7 @@ def train(
     pairs: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder with input/ and target/: the same photos before and after.")] = None,
     from_: Annotated[list[Path] | None, typer.Option("--from", metavar="DIR", help="Without pairs: folder of photos as they are; repeatable.")] = None,
     to_: Annotated[list[Path] | None, typer.Option("--to", metavar="DIR", help="Without pairs: folder of other photos with the look; repeatable.")] = None,
+    guide: Annotated[GuideName | None, typer.Option(help="Without pairs: start from this hand-written look.")] = None,
     identity: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Folder of photos that should stay as they are; repeatable.")] = None,
     minutes: Annotated[float, typer.Option(min=0.01, help="How long to train, earlier runs included.")] = 60,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the last run of this name ended.")] = False,
@@ -105,7 +118,10 @@ def train(
 
     if bool(pairs) == bool(from_ or to_) or bool(from_) != bool(to_):
         raise UsageError("give either --pairs DIR, or --from DIR and --to DIR")
-    load = partial(run.pairs, pairs, identity or []) if pairs else partial(run.groups, from_ or [], to_ or [])
+    if pairs:
+        load = partial(run.pairs, pairs, identity or [])
+    else:
+        load = partial(run.groups, from_ or [], to_ or [], guide.value if guide else None)
     with (
         TrainingReport(minutes, as_json=json_lines) as telling,
         drain_on_signals("keeping the state") as stop,

@@ -187,7 +187,7 @@ def test_a_name_that_is_taken_or_cannot_be_used_is_said_before_training(pairs: P
 def test_unpaired_training_moves_towards_the_target(pairs: Path, tmp_path: Path) -> None:
     listener = Listener(stop_after=25)
     made = run.train(
-        "warm", partial(run.groups, [pairs / "input"], [pairs / "target"]),
+        "warm", partial(run.groups, [pairs / "input"], [pairs / "target"], None),
         minutes=10, resume=False, native_scale=64, device="cpu", seed=0, work=tmp_path / "work",
         to=tmp_path, overwrite=False, said={}, report=listener, stop=listener.stop,
     )  # fmt: skip
@@ -201,7 +201,7 @@ def test_unpaired_training_moves_towards_the_target(pairs: Path, tmp_path: Path)
     assert measured["structure"] > 0.8
     resumed = Listener(stop_after=1)
     run.train(
-        "warm", partial(run.groups, [pairs / "input"], [pairs / "target"]),
+        "warm", partial(run.groups, [pairs / "input"], [pairs / "target"], None),
         minutes=10, resume=True, native_scale=64, device="cpu", seed=0, work=tmp_path / "work",
         to=tmp_path, overwrite=False, said={}, report=resumed, stop=resumed.stop,
     )  # fmt: skip

@@ -21,6 +21,7 @@ from lptn_cli.translate import LUMA, turn_upright
 
 GREY_SHARE = 0.04  # of the photos are shown without colour, before and after: black and white stays so
 HELD_BACK = 0.05  # share of the photos that training never sees
+CROP = 0.75  # of the sides, the least that is kept of a photo
 LEAST = 8  # photos on each side, below which nothing is learned
 MAX_PIXELS = 250_000_000
 
@@ -128,7 +129,8 @@ def random_batch(
 ) -> tuple[Tensor, Tensor]:
     """Inputs and targets, (size, 3, h, w) each in [0, 1], about `share` of them identity pairs.
 
-    All photos of a batch are wide or all are tall, cut at random to the smallest of them; half are mirrored.
+    All photos of a batch are wide or all are tall, cut at random to one shape, 75 to 100 % of the smallest of
+    them; half are mirrored.
     """
 
     def number(n: int) -> int:
@@ -141,8 +143,9 @@ def random_batch(
         use_identity = len(sources) > 1 and torch.rand((), generator=generator) < share
         pool = sources[1 if use_identity else 0]
         chosen.append(pool[number(len(pool))])
-    height = min(p.input.shape[0] for p in chosen)
-    width = min(p.input.shape[1] for p in chosen)
+    share_kept = float(torch.empty(()).uniform_(CROP, 1.0, generator=generator))
+    height = round(share_kept * min(p.input.shape[0] for p in chosen))
+    width = round(share_kept * min(p.input.shape[1] for p in chosen))
     batch = np.empty((2, size, height, width, 3), np.uint8)
     for i, pair in enumerate(chosen):
         top = number(pair.input.shape[0] - height + 1)

@@ -20,14 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lptn_cli.atomic import write_atomic
-from lptn_cli.codecs import encode
-from lptn_cli.codecs.image import EncodeOptions, Image, Pixels
+from lptn_cli.codecs.image import Pixels
 from lptn_cli.errors import StartError, UsageError
 from lptn_cli.finish import shrink
 from lptn_cli.training import losses
 from lptn_cli.training.data import Pixels8, T, load_photos, load_sides, split, tensor
 from lptn_cli.training.judge import judged, load_judge
+from lptn_cli.training.pictures import write_sheet
 from lptn_cli.translate import Retoucher
 
 TEXTURE = (4 / 255) ** 2  # variance of luminance over which a window has texture
@@ -108,22 +107,6 @@ def on_photos(look: Retoucher, photos: Sequence[Pixels8]) -> dict[str, Any]:
     if large := [photo for photo in photos if min(photo.shape[:2]) >= 2 * SMALL]:
         figures["size"] = _mean([size_consistency(look, photo) for photo in large])
     return figures
-
-
-def write_sheet(
-    path: Path, pairs: Sequence[tuple[Pixels8, Pixels]], cell: int = 320, columns: int = 3
-) -> None:
-    """Write a PNG of before and after side by side, `columns` pairs a row."""
-    rows = -(-len(pairs) // columns)
-    sheet = np.full((rows * cell, columns * 2 * cell, 3), 250, np.uint8)
-    for n, both in enumerate(pairs):
-        top, left = n // columns * cell, n % columns * 2 * cell
-        for side, pixels in enumerate(both):
-            ratio = cell / max(pixels.shape[:2])
-            small = np.rint(shrink(pixels, max(1, int(ratio * min(pixels.shape[:2])))) * 255).astype(np.uint8)
-            height, width = small.shape[:2]
-            sheet[top : top + height, left + side * cell : left + side * cell + width] = small
-    write_atomic(path, encode(Image(sheet, "png"), EncodeOptions("png")), overwrite=True)
 
 
 def size_consistency(look: Retoucher, photo: Pixels8, short_side: int = SMALL) -> float:

@@ -6,7 +6,7 @@ import io
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,9 +19,11 @@ from lptn_cli.checkpoint import UNREADABLE
 from lptn_cli.errors import StartError
 from lptn_cli.network import LPTN, channels_last
 from lptn_cli.signals import Stop
+from lptn_cli.training.data import Pixels8
 
 WARM_UP_STEPS = 50
 EMA_DECAY = 0.995
+WEIGHT_DECAY = 1e-2
 MAX_GRADIENT_NORM = 1.0
 CHECKPOINT_SECONDS = 120.0
 
@@ -44,12 +46,19 @@ class Step:
         return json.dumps(record | ({"measured": dict(self.measured)} if self.measured else {}))
 
 
+Translate = Callable[[Tensor], Tensor]  # a network: images in, images out
+
+
 class Objective(Protocol):
     """What a run learns from: photos in memory, the loss of one step, figures of a network."""
 
     learning_rate: float
 
-    def loss(self, network: LPTN, generator: torch.Generator) -> Tensor:
+    @property
+    def examples(self) -> Sequence[Pixels8]:
+        """Held-back photos to show, (h, w, 3) uint8 each."""
+
+    def loss(self, network: Translate, generator: torch.Generator) -> Tensor:
         """The loss of one fresh batch; every random number comes from the generator."""
 
     def measure(self, network: LPTN) -> Mapping[str, float]:
@@ -74,7 +83,7 @@ class Trainer:
         self.network = channels_last(network.to(device)).train()
         self.averaged = {key: value.clone() for key, value in network.state_dict().items()}
         self.optimizer = torch.optim.AdamW(
-            network.parameters(), objective.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
+            network.parameters(), objective.learning_rate, betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY
         )
         self.generator = torch.Generator().manual_seed(seed)
         self.step, self.seconds = 0, 0.0
@@ -107,7 +116,7 @@ class Trainer:
         rate *= 0.5 + 0.5 * math.cos(math.pi * min(1.0, progress))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        loss = self.objective.loss(self.network, self.generator)
+        loss = self.objective.loss(mixed(self.network, self.device), self.generator)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM)
@@ -154,6 +163,20 @@ class Trainer:
             raise StartError(f"cannot resume from {checkpoint}: {reason}") from None
         self.averaged = {key: value.to(self.device) for key, value in state["averaged"].items()}
         self.step, self.seconds = state["step"], state["seconds"]
+
+
+def mixed(network: LPTN, device: torch.device) -> Translate:
+    """The network with its convolutions in bfloat16, where the device is faster so: NVIDIA GPUs, AMX in CPUs.
+
+    Weights, gradients, pyramid and losses stay in float32. Measured on a core with AMX: 1.5 times as fast.
+    """
+    fast = device.type == "cuda" or bool(torch.cpu.get_capabilities().get("amx_bf16"))
+
+    def run(images: Tensor) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=fast):
+            return network(images)  # type: ignore[no-any-return]
+
+    return run
 
 
 def near_identity(network: LPTN) -> LPTN:

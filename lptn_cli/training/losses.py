@@ -30,38 +30,44 @@ def sliced_wasserstein(result: Tensor, target: Tensor, generator: torch.Generato
     """Distance between the patches of two batches, averaged over random projections and three scales.
 
     Rabin et al. (2011), on 3x3 patches of RGB and vertical position at a quarter, an eighth and a sixteenth
-    of the size. Both batches have one shape.
+    of the size; at a quarter every second patch each way. Both batches have one shape.
     """
     total = result.new_zeros(())
-    for factor in (4, 8, 16):
+    pooled = [F.avg_pool2d(image, QUARTER) for image in (result, target)]
+    for stride in (2, 1, 1):
         kernels = torch.randn(directions, 4, PATCH, PATCH, generator=generator).to(result)
         kernels = kernels / kernels.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
-        projected = [_project(F.avg_pool2d(image, factor), kernels) for image in (result, target)]
+        projected = [_project(image, kernels, stride) for image in pooled]
         total = total + (projected[0] - projected[1]).abs().mean()
+        pooled = [F.avg_pool2d(image, 2) for image in pooled]
     return total / 3
 
 
-def _project(image: Tensor, kernels: Tensor) -> Tensor:
+def _project(image: Tensor, kernels: Tensor, stride: int) -> Tensor:
     """Sorted projections of all patches, (directions, patches)."""
     n, _, h, w = image.shape
     rows = torch.linspace(0, POSITION, h, device=image.device).view(1, 1, h, 1).expand(n, 1, h, w)
-    values = F.conv2d(torch.cat([image, rows], dim=1), kernels)
+    values = F.conv2d(torch.cat([image, rows], dim=1), kernels, stride=stride)
     return values.transpose(0, 1).flatten(1).sort(dim=1).values
 
 
-def structure(photo: Tensor, result: Tensor) -> Tensor:
-    """1 - mean local correlation of luminance over windows of 9 pixels."""
-    return 1 - local_correlation(luma(photo), luma(result)).mean()
+def structure(photo: Tensor, result: Tensor, stride: int = 2) -> Tensor:
+    """1 - mean local correlation of luminance over windows of 9 pixels, at every `stride`-th one."""
+    return 1 - local_correlation(luma(photo), luma(result), stride).mean()
 
 
-def local_correlation(a: Tensor, b: Tensor) -> Tensor:
-    """Pearson correlation in windows of 9 pixels, at every second one; flat ones give 1.
+def local_correlation(a: Tensor, b: Tensor, stride: int = 2) -> Tensor:
+    """Pearson correlation in windows of 9 pixels, at every `stride`-th one; flat ones give 1.
 
     a, b: (n, 1, h, w). Returns (n, 1, h', w').
     """
-    covariance = _window_mean(a * b) - _window_mean(a) * _window_mean(b)
+    mean_a, mean_b, squares_a, squares_b, products = _window_mean(
+        torch.cat([a, b, a * a, b * b, a * b], dim=1), stride
+    ).split(1, dim=1)
     least = 1e-4  # variance (2.5 / 255)^2
-    return (covariance + least) / ((local_variance(a) + least) * (local_variance(b) + least)).sqrt()
+    spread_a = (squares_a - mean_a * mean_a).clamp(min=0) + least
+    spread_b = (squares_b - mean_b * mean_b).clamp(min=0) + least
+    return (products - mean_a * mean_b + least) / (spread_a * spread_b).sqrt()
 
 
 def local_variance(image: Tensor) -> Tensor:
@@ -69,17 +75,18 @@ def local_variance(image: Tensor) -> Tensor:
     return (_window_mean(image * image) - _window_mean(image) ** 2).clamp(min=0)
 
 
-def _window_mean(image: Tensor) -> Tensor:
-    return F.avg_pool2d(image, WINDOW, stride=2)
+def _window_mean(image: Tensor, stride: int = 2) -> Tensor:
+    return F.avg_pool2d(image, WINDOW, stride)
 
 
 def new_edges(photo: Tensor, result: Tensor) -> Tensor:
     """Mean gradient of the result, weighted by how flat the photo is there, at steps of 1 to 24 pixels.
 
-    The two long steps are taken on images a quarter of the size: they look for clouds, not for grain.
+    The step of one pixel is taken on luminance, the others on images a quarter of the size: they look for
+    clouds, not for grain.
     """
     coarse = F.avg_pool2d(photo, QUARTER), F.avg_pool2d(result, QUARTER)
-    steps = [(photo, result, step) for step in (1, 4)] + [(*coarse, step // QUARTER) for step in (8, 24)]
+    steps = [(luma(photo), luma(result), 1)] + [(*coarse, step) for step in (1, 2, 6)]
     total = result.new_zeros(())
     for before, after, step in steps:
         for dim in (2, 3):

@@ -15,13 +15,17 @@ from lptn_cli.network import LPTN, Variant
 from lptn_cli.preset import Preset, read
 from lptn_cli.signals import Stop
 from lptn_cli.training.data import load_groups, load_pairs
+from lptn_cli.training.guides import GUIDES
 from lptn_cli.training.loop import Objective, Step, Trainer, near_identity
 from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.unpaired import UnpairedObjective
-from lptn_cli.translate import find_device
+from lptn_cli.training.pictures import write_curves, write_sheet
+from lptn_cli.translate import Retoucher, find_device
 
 OWN = Variant(padding="reflect", normalization="none", output="linear")
-NUM_HIGH = 4  # with 3, a step takes twice as long and the same minutes give 0.5 dB less
+import os
+NUM_HIGH = int(os.environ.get('NH','4'))  # with 3, a step takes twice as long and the same minutes give 0.5 dB less
+SHEET = 24  # photos on a contact sheet
 
 
 class TrainingReport(Protocol):
@@ -49,12 +53,17 @@ def pairs(folder: Path, identity: Sequence[Path], native_scale: int, device: tor
 
 
 def groups(
-    photos: Sequence[Path], targets: Sequence[Path], native_scale: int, device: torch.device
+    photos: Sequence[Path],
+    targets: Sequence[Path],
+    guide: str | None,
+    native_scale: int,
+    device: torch.device,
 ) -> Source:
-    """Learn from folders of photos of one look and of the other."""
+    """Learn from folders of photos of one look and of the other, along one of GUIDES if named."""
     data = load_groups(photos, targets, native_scale)
     counts = f"{len(data.photos)} photos and {len(data.targets)} of the look they should get"
-    return Source(UnpairedObjective(data, device), counts, data.skipped, keeps_grey=False)
+    objective = UnpairedObjective(data, device, GUIDES[guide] if guide else None)
+    return Source(objective, counts, data.skipped, keeps_grey=False)
 
 
 def train(
@@ -75,7 +84,8 @@ def train(
 ) -> Preset:
     """Train the preset NAME and write it to `to`, anew at every checkpoint.
 
-    `said` holds its description and license. `work` gets checkpoint.pt and log.jsonl. When a stop is asked,
+    `said` holds its description and license. `work` gets checkpoint.pt and log.jsonl, and at every checkpoint
+    sheet.png (held-back photos before and after) and losses.svg. When a stop is asked,
     the state is kept and the preset is usable.
     Raises UsageError (too few photos, a run that would be lost), StartError, OutputError.
     """
@@ -101,7 +111,10 @@ def train(
             "keeps_grey": source.keeps_grey,
             "trained": f"{trainer.step} steps in {trainer.seconds / 60:.0f} minutes, {source.counts}",
         }
-        write_preset(name, to, trainer.averaged_network(), told, overwrite=True)
+        made = write_preset(name, to, trainer.averaged_network(), told, overwrite=True)
+        look = Retoucher(made, device)
+        write_sheet(work / "sheet.png", [(photo, look(photo)) for photo in source.objective.examples[:SHEET]])
+        write_curves(work / "losses.svg", log.read_text("utf-8").splitlines())
 
     with log.open("a", buffering=1, encoding="utf-8") as lines:  # a line a step, at once
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,46 +13,72 @@ from torch import Tensor
 
 from lptn_cli.network import LPTN
 from lptn_cli.training import losses
-from lptn_cli.training.data import GroupData, Pixels8, tensor
+from lptn_cli.training.data import CROP, GroupData, Pixels8, tensor
 from lptn_cli.training.discriminator import Discriminator, adversarial
+from lptn_cli.training.guides import Guide
+from lptn_cli.training.loop import Translate
 
 BATCH = 8
 SIMILAR = 40  # targets of the most similar layout from which a photo's partner is drawn
 GRID = 4
-DIRECTIONS = 32
+DIRECTIONS = 24
+STRUCTURE_STRIDE = 4
 
-DISTRIBUTION = 10.0
-STRUCTURE = 2.0
-NEW_EDGES = 6.0
-COLOUR_NOISE = 2.0
-RANGE = 100.0
-ADVERSARY = 0.35
+
+@dataclass(frozen=True)
+class Weights:
+    """Of the losses, by name; a loss of weight 0 is not computed."""
+
+    guide: float
+    distribution: float
+    structure: float
+    new_edges: float
+    colour_noise: float
+    out_of_range: float
+    adversary: float
+
+
+FREE = Weights(0, 10, 2, 6, 2, 100, 0.35)
+GUIDED = Weights(10, 2, 3, 3, 1, 100, 0)
 
 
 class UnpairedObjective:
-    """The objective of `lptn train --from --to`: patches as the target has them, the photo's structure."""
+    """The objective of `lptn train --from --to`: patches as the target has them, the photo's structure.
+
+    With a guide, a hand-written look (guides.py), the results stay near to what it makes of the photos.
+    """
 
     learning_rate = 6e-4
 
-    def __init__(self, data: GroupData, device: torch.device) -> None:
+    def __init__(self, data: GroupData, device: torch.device, guide: Guide | None = None) -> None:
         self.data, self.device = data, device
+        self.weights = GUIDED if guide else FREE
+        self.wanted = [_guided(guide, photo) for photo in data.photos] if guide else data.photos
         self.partners = _partners(data.photos, data.targets)
         self.discriminator = Discriminator().to(device)
         self.optimizer = torch.optim.Adam(self.discriminator.parameters(), 2e-4, betas=(0.5, 0.99))
 
-    def loss(self, network: LPTN, generator: torch.Generator) -> Tensor:
-        photos, targets = (batch.to(self.device) for batch in self._batch(generator))
+    @property
+    def examples(self) -> Sequence[Pixels8]:
+        return self.data.held_back
+
+    def loss(self, network: Translate, generator: torch.Generator) -> Tensor:
+        photos, wanted, targets = (batch.to(self.device) for batch in self._batch(generator))
         result = network(photos)
-        self._teach_discriminator(result.detach(), targets)
-        distribution = losses.sliced_wasserstein(result, targets, generator, DIRECTIONS)
-        return (
-            DISTRIBUTION * distribution
-            + STRUCTURE * losses.structure(photos, result)
-            + NEW_EDGES * losses.new_edges(photos, result)
-            + COLOUR_NOISE * losses.colour_noise(photos, result)
-            + RANGE * losses.out_of_range(result)
-            + ADVERSARY * adversarial(self.discriminator(result), 1.0)
+        w, before, after = self.weights, photos[::2], result[::2]  # half of them costs half and says enough
+        total = (
+            w.distribution * losses.sliced_wasserstein(result, targets, generator, DIRECTIONS)
+            + w.structure * losses.structure(before, after, STRUCTURE_STRIDE)
+            + w.new_edges * losses.new_edges(before, after)
+            + w.colour_noise * losses.colour_noise(before, after)
+            + w.out_of_range * losses.out_of_range(after)
         )
+        if w.guide:
+            total = total + w.guide * (result - wanted).abs().mean()
+        if w.adversary:
+            self._teach_discriminator(result.detach(), targets)
+            total = total + w.adversary * adversarial(self.discriminator(result), 1.0)
+        return total
 
     def measure(self, network: LPTN) -> Mapping[str, float]:
         """On the held-back photos, results clamped: mean local correlation, new edges, mean change."""
@@ -82,8 +109,11 @@ class UnpairedObjective:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
 
-    def _batch(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Photos and for each a target of similar layout, all cut to one shape, half of them mirrored."""
+    def _batch(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Photos, what the guide makes of them, and for each a target of similar layout.
+
+        All are cut to one shape, at random 75 to 100 % of the smallest; half are mirrored.
+        """
 
         def number(n: int) -> int:
             return int(torch.randint(n, (), generator=generator))
@@ -96,15 +126,28 @@ class UnpairedObjective:
             if _is_wide(self.data.photos[n]) == wide:
                 chosen.append(n)
         photos = [self.data.photos[n] for n in chosen]
+        wanted = [self.wanted[n] for n in chosen]
         targets = [self.data.targets[self.partners[n][number(self.partners.shape[1])]] for n in chosen]
-        height = min(p.shape[0] for p in photos + targets)
-        width = min(p.shape[1] for p in photos + targets)
+        kept = float(torch.empty(()).uniform_(CROP, 1.0, generator=generator))
+        height = round(kept * min(p.shape[0] for p in photos + targets))
+        width = round(kept * min(p.shape[1] for p in photos + targets))
 
-        def cut(pixels: Pixels8) -> Pixels8:
-            top, left = number(pixels.shape[0] - height + 1), number(pixels.shape[1] - width + 1)
-            return pixels[top : top + height, left : left + width][:, :: -1 if number(2) else 1]
+        def cut(*several: Pixels8) -> list[Pixels8]:
+            h, w = several[0].shape[:2]
+            top, left, step = number(h - height + 1), number(w - width + 1), -1 if number(2) else 1
+            return [p[top : top + height, left : left + width][:, ::step] for p in several]
 
-        return tensor(np.stack([cut(p) for p in photos])), tensor(np.stack([cut(p) for p in targets]))
+        both = [cut(photo, want) for photo, want in zip(photos, wanted, strict=True)]
+        return (
+            tensor(np.stack([photo for photo, _ in both])),
+            tensor(np.stack([want for _, want in both])),
+            tensor(np.stack([cut(target)[0] for target in targets])),
+        )
+
+
+def _guided(guide: Guide, photo: Pixels8) -> Pixels8:
+    wanted = guide(tensor(photo[None]))[0].permute(1, 2, 0).numpy()
+    return np.rint(255 * wanted).astype(np.uint8)
 
 
 def _is_wide(pixels: Pixels8) -> bool:

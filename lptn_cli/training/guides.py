@@ -1,0 +1,132 @@
+"""Hand-written looks, which show a network what is wanted where no pairs of photos exist.
+
+Each takes photos (n, 3, h, w), RGB in [0, 1], and returns what they should become, the same shape. They find
+sky, vegetation and warm light by rules (scene.py), so now and then they err; the network that learns from many
+of their pictures keeps what these have in common. Detail keeps its sign: looks move the base, not the structure.
+
+night is "day for night", after Jensen et al., "Night Rendering" (2000), and Thompson, Shirley & Ferwerda, "A
+spatial post-processing algorithm for images of night scenes" (2002): little light, little colour, blue where
+colour is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from lptn_cli.training.losses import luma
+from lptn_cli.training.scene import Scene, blur, mix, smoothstep, tint
+
+Guide = Callable[[Tensor], Tensor]
+
+
+def night(photo: Tensor) -> Tensor:
+    """Little light; skies deep blue, darker to the top; what is warm keeps its warmth."""
+    scene = Scene(photo)
+    middle = (scene.light + 0.02).log().mean((2, 3), keepdim=True).exp()
+    exposed = (scene.light * (0.42 / middle).clamp(0.6, 1.6) ** 0.6).clamp(0, 1.2)
+    above = 0.55 + 0.35 * (1.6 * scene.height).clamp(max=1)
+    lit = scene.warm * (1 - scene.sky)
+    land = 0.70 * exposed**1.4 * (1 + 0.6 * lit * smoothstep(scene.light, 0.35, 0.8))
+    light = mix(land, 0.46 * exposed**1.2 * above, scene.sky)
+    faded = mix(tint(photo, 0.78, 0.92, 1.35), scene.ratio, 0.30)
+    colour = mix(faded, scene.ratio * tint(photo, 1.12, 0.98, 0.80), 0.65 * lit)
+    colour = mix(colour, mix(tint(photo, 0.42, 0.86, 1.90), scene.ratio, 0.12), scene.sky)
+    glints = (scene.light - blur(scene.light, 4)).clamp(min=0) * (1 - scene.sky)
+    glints = 0.9 * glints * smoothstep(scene.light, 0.55, 0.85)
+    return (_lit(colour, light) + glints * tint(photo, 1.0, 0.78, 0.45)).clamp(0, 1)
+
+
+def day(photo: Tensor) -> Tensor:
+    """Light everywhere, white lamps instead of orange ones, a pale blue sky."""
+    scene = Scene(photo)
+    mean = photo.mean((2, 3), keepdim=True)
+    white = (mean.mean(1, keepdim=True) / mean.clamp(min=0.02)) ** 0.7
+    balanced = (photo * white).clamp(0, 1.2)
+    light = luma(balanced)
+    ratio = 1 + 0.75 * (balanced / light.clamp(min=0.06) - 1)
+    land = ratio * (0.20 + 0.78 * light.clamp(0, 1) ** 0.75) * tint(photo, 1.0, 1.0, 0.97)
+    brightness = 0.54 + 0.60 * scene.light.clamp(max=0.7) + 0.08 * scene.height
+    haze = 0.6 * smoothstep(scene.height, 0.25, 0.8)
+    sky = brightness * mix(tint(photo, 0.78, 1.01, 1.33), tint(photo, 1.0, 1.0, 1.02), haze)
+    return mix(land, sky, scene.night_sky).clamp(0, 1)
+
+
+def winter(photo: Tensor) -> Tensor:
+    """Snow on meadows and open ground, frost on trees, cool faded colours, pale skies; contrast stays."""
+    scene = Scene(photo)
+    smooth = 1 - smoothstep(scene.texture, 0.03, 0.06)
+    land = (1 - scene.sky) * (1 - smoothstep(photo[:, 2:] - photo[:, :1], 0.0, 0.10))  # not water
+    meadow = blur(scene.vegetation, 4) * smoothstep(scene.height, 0.3, 0.55) * smooth
+    ground = land * smoothstep(scene.height, 0.4, 0.65) * smooth * smoothstep(scene.base, 0.15, 0.4)
+    snow = torch.maximum(0.92 * meadow, 0.70 * blur(ground, 2)).clamp(0, 0.92)
+    trees = scene.vegetation * (1 - snow)
+    bark = (0.95 * scene.base + 1.2 * scene.detail + 0.06).clamp(0, 1) * tint(photo, 1.0, 0.99, 1.0)
+    white = (0.66 + 0.26 * scene.base + 1.05 * scene.detail).clamp(0, 1) * tint(photo, 0.955, 1.0, 1.06)
+    frost = 0.8 * scene.detail.clamp(min=0) * (trees + 0.5 * land * (1 - snow))
+    result = mix(mix(mix(photo, scene.light, 0.42), bark, 0.92 * trees), white, snow)
+    result = result + frost * tint(photo, 0.95, 1.0, 1.05)
+    pale = (0.33 + 0.62 * scene.light) * tint(photo, 0.95, 1.0, 1.06)
+    result = mix(result, mix(pale, photo, 0.20), 0.9 * scene.sky)
+    result = result + 0.05 * (1 - scene.sky) * (1 - result)
+    return (result * tint(photo, 0.93, 1.0, 1.08)).clamp(0, 1)
+
+
+def summer(photo: Tensor) -> Tensor:
+    """Grass where snow lay, leaves on dark woods, blue skies, warm light."""
+    scene = Scene(photo)
+    colourless = (1 - scene.sky) * (1 - smoothstep(scene.colourful, 0.25, 0.5))
+    snow = colourless * smoothstep(scene.light, 0.36, 0.62) * smoothstep(scene.height, 0.3, 0.55)
+    wood = colourless * (1 - 0.8 * smoothstep(scene.light, 0.35, 0.7))
+    leaves = (0.03 + 0.97 * scene.light) * tint(photo, 0.88, 1.12, 0.56)
+    grass = (0.08 + 0.44 * scene.base + scene.detail).clamp(0, 1) * tint(photo, 0.90, 1.14, 0.46)
+    result = mix(mix(photo, leaves, 0.65 * wood), grass, 0.86 * blur(snow, 1))
+    blue = (0.14 + 0.72 * scene.light) * tint(photo, 0.70, 1.03, 1.42)
+    cloud = (0.08 + 0.92 * scene.light) * tint(photo, 0.96, 1.0, 1.08)
+    sky = mix(blue, cloud, 0.5 * smoothstep(scene.light, 0.85, 1.0))
+    return (mix(result, sky, 0.8 * scene.sky) * tint(photo, 1.05, 1.0, 0.93)).clamp(0, 1)
+
+
+def golden(photo: Tensor) -> Tensor:
+    """Low sun: amber where light falls, a glow above the horizon, shadows less so."""
+    scene = Scene(photo)
+    glow = torch.exp(-(((scene.height - scene.horizon) / 0.35) ** 2))
+    seen = mix(photo, photo * tint(photo, 1.25, 0.97, 0.80), 0.7 * scene.vegetation)
+    ratio = mix(seen / scene.light.clamp(min=0.03), torch.ones_like(photo), 0.15)
+    amber = smoothstep(scene.light, 0.15, 0.8)
+    tone = mix(tint(photo, 1.12, 0.96, 0.84), tint(photo, 1.32, 0.97, 0.52), amber)
+    land = _lit(ratio * tone, 0.96 * scene.light**1.08)
+    tone = mix(tint(photo, 1.08, 0.95, 0.98), tint(photo, 1.36, 0.94, 0.50), glow)
+    sky = _lit(mix(tone, ratio * tone, 0.22), 0.10 + 0.84 * scene.light)
+    return mix(land, sky, 0.92 * scene.sky).clamp(0, 1)
+
+
+def autumn(photo: Tensor) -> Tensor:
+    """Leaves red where dark and gold where light, straw in the meadows, a warm muted rest."""
+    scene = Scene(photo)
+    meadow = smoothstep(scene.height, 0.45, 0.75) * (1 - smoothstep(scene.texture, 0.03, 0.05))
+    lit = smoothstep(blur(scene.light, 2), 0.12, 0.6)
+    leaf = mix(tint(photo, 1.72, 0.76, 0.36), tint(photo, 1.50, 0.92, 0.28), lit)
+    leaf = mix(leaf, tint(photo, 1.30, 0.97, 0.48), 0.7 * meadow) * (0.05 + 1.10 * scene.light)
+    rest = 1 - scene.vegetation
+    result = mix(photo, scene.light * tint(photo, 1.02, 1.0, 0.97), 0.28 * rest)
+    result = result * mix(tint(photo, 1.0, 1.0, 1.0), tint(photo, 1.12, 0.98, 0.80), rest * (1 - scene.sky))
+    result = mix(result, leaf, 0.94 * scene.vegetation)
+    return (result * tint(photo, 1.02, 0.97, 0.88)).clamp(0, 1)
+
+
+def _lit(colour: Tensor, light: Tensor) -> Tensor:
+    """That colour at that luminance."""
+    return colour / luma(colour).clamp(min=0.05) * light
+
+
+GUIDES: dict[str, Guide] = {
+    "night": night,
+    "day": day,
+    "winter": winter,
+    "summer": summer,
+    "golden": golden,
+    "autumn": autumn,
+}

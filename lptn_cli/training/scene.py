@@ -1,0 +1,166 @@
+"""What is where in a photo, by simple rules: sky, vegetation, warm light, relief. For the guides alone.
+
+Images are (n, 3, h, w) RGB in [0, 1]; regions are (n, 1, h, w), 0 (not there) to 1 (there), with soft edges.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lptn_cli.training.losses import luma
+
+COARSE = (60, 80)  # size at which the sky is looked for
+SWEEPS = 160  # how far the sky spreads from the top edge, in coarse pixels
+FAR = 9.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A photo and its regions, each computed when first asked for."""
+
+    photo: Tensor  # (n, 3, h, w)
+
+    @cached_property
+    def light(self) -> Tensor:
+        return luma(self.photo)
+
+    @cached_property
+    def base(self) -> Tensor:
+        """Luminance without its detail."""
+        return blur(self.light, 5)
+
+    @property
+    def detail(self) -> Tensor:
+        return self.light - self.base
+
+    @cached_property
+    def texture(self) -> Tensor:
+        """Mean strength of the finest detail nearby."""
+        return blur((self.light - blur(self.light, 1)).abs(), 5)
+
+    @cached_property
+    def height(self) -> Tensor:
+        """0 at the top row, 1 at the bottom row."""
+        n, _, h, w = self.photo.shape
+        return torch.linspace(0, 1, h, device=self.photo.device).view(1, 1, h, 1).expand(n, 1, h, w)
+
+    @cached_property
+    def ratio(self) -> Tensor:
+        """Colour without brightness: RGB over luminance, finite in black."""
+        return self.photo / self.light.clamp(min=0.03)
+
+    @cached_property
+    def colourful(self) -> Tensor:
+        """Saturation of HSV."""
+        high = self.photo.amax(1, keepdim=True)
+        return (high - self.photo.amin(1, keepdim=True)) / high.clamp(min=0.05)
+
+    @cached_property
+    def warm(self) -> Tensor:
+        """Orange, yellow and red."""
+        r, g, b = self.photo.split(1, dim=1)
+        return smoothstep(r - b, 0.08, 0.35) * smoothstep(r - 0.9 * g, 0, 0.08)
+
+    @cached_property
+    def vegetation(self) -> Tensor:
+        """Green and yellow-green, dark greens too; not turquoise water, not the sky."""
+        r, g, b = self.photo.split(1, dim=1)
+        g1 = g.clamp(min=0.04)
+        green = smoothstep((g - b) / g1, 0.06, 0.26) * smoothstep((g - 0.95 * r) / g1, -0.05, 0.05)
+        turquoise = smoothstep(b / g1, 0.45, 0.65) * (1 - smoothstep(r / g1, 0.3, 0.55))
+        return green * (1 - turquoise) * smoothstep(g, 0.03, 0.1) * (1 - self.sky)
+
+    @cached_property
+    def sky(self) -> Tensor:
+        """By day: what the top edge reaches over smooth, blue or pale pixels."""
+        small = F.interpolate(self.photo, COARSE, mode="area")
+        r, g, b = small.split(1, dim=1)
+        light = luma(small)
+        middle = light.flatten(1).median(1).values.view(-1, 1, 1, 1)
+        green = (g - b).clamp(min=0) + 0.5 * (g - r).clamp(min=0) * (g > b)
+        brown = (r - b - 0.12).clamp(min=0)
+        dark = ((middle + 0.05).clamp(max=0.45) - light).clamp(min=0)
+        cost = 0.02 + 6 * (green - 0.02).clamp(min=0) + 1.5 * brown + 2.5 * dark
+        cost = cost + 14 * (self._coarse_grain - 0.012).clamp(min=0)
+        return self._reached(small, cost, 1.1, 2.0)
+
+    @cached_property
+    def night_sky(self) -> Tensor:
+        """By night: what the top edge reaches over smooth pixels that no lamp warms."""
+        small = F.interpolate(self.photo, COARSE, mode="area")
+        warmth = (small[:, :1] - small[:, 2:] - 0.1).clamp(min=0)
+        cost = 0.01 + warmth + 12 * (self._coarse_grain - 0.01).clamp(min=0)
+        return self._reached(small, cost, 0.7, 1.5)
+
+    @property
+    def _coarse_grain(self) -> Tensor:
+        return F.interpolate((self.light - blur(self.light, 1)).abs(), COARSE, mode="area")
+
+    def _reached(self, small: Tensor, cost: Tensor, near: float, far: float) -> Tensor:
+        """Shortest way from the top edge, where a step costs `cost` and twice the edge it crosses."""
+        across = 2 * (small[..., 1:] - small[..., :-1]).abs().amax(1, keepdim=True)
+        down = 2 * (small[:, :, 1:] - small[:, :, :-1]).abs().amax(1, keepdim=True)
+        way = torch.full_like(F.pad(cost, (1, 1, 1, 1)), FAR)
+        way[:, :, 0, 1:-1] = 0
+        inner = way[:, :, 1:-1, 1:-1]
+        for _ in range(SWEEPS):
+            steps = torch.stack(
+                [
+                    way[:, :, :-2, 1:-1] + F.pad(down, (0, 0, 1, 0)),
+                    way[:, :, 2:, 1:-1] + F.pad(down, (0, 0, 0, 1)) + 0.05,
+                    way[:, :, 1:-1, :-2] + F.pad(across, (1, 0)),
+                    way[:, :, 1:-1, 2:] + F.pad(across, (0, 1)),
+                ]
+            )
+            inner.copy_(torch.minimum(inner, steps.amin(0) + cost))
+        found = 1 - smoothstep(inner, near, far)
+        size = self.photo.shape[2:]
+        rough = F.interpolate(found, size, mode="bilinear", align_corners=False)
+        return follow_edges(self.light, rough).clamp(0, 1)
+
+    @cached_property
+    def horizon(self) -> Tensor:
+        """Height at which the sky ends, at least a quarter: (n, 1, 1, 1)."""
+        rows = self.sky.mean(3, keepdim=True) > 0.35
+        return rows.float().mean(2, keepdim=True).clamp(min=0.25)
+
+
+def smoothstep(value: Tensor, low: float, high: float) -> Tensor:
+    t = ((value - low) / (high - low)).clamp(0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def mix(a: Tensor, b: Tensor, weight: Tensor | float) -> Tensor:
+    return a + (b - a) * weight
+
+
+def tint(photo: Tensor, *rgb: float) -> Tensor:
+    """A colour as (1, 3, 1, 1), on the photo's device."""
+    return photo.new_tensor(rgb).view(1, 3, 1, 1)
+
+
+def blur(image: Tensor, radius: int) -> Tensor:
+    """Twice the mean over windows of 2 radius + 1 pixels: close to a Gaussian of that standard deviation."""
+    return _mean(_mean(image, radius), radius)
+
+
+def follow_edges(guide: Tensor, image: Tensor, radius: int = 8, epsilon: float = 1e-3) -> Tensor:
+    """Guided filter (He, Sun & Tang, 2010): `image` with the edges of the one-channel `guide`."""
+    of_guide, of_image = _mean(guide, radius), _mean(image, radius)
+    covariance = _mean(guide * image, radius) - of_guide * of_image
+    a = covariance / (_mean(guide * guide, radius) - of_guide.square() + epsilon)
+    b = of_image - a * of_guide
+    return _mean(a, radius) * guide + _mean(b, radius)
+
+
+def _mean(image: Tensor, radius: int) -> Tensor:
+    """Mean over windows, rows then columns, those beyond the border left out."""
+    for kernel in ((2 * radius + 1, 1), (1, 2 * radius + 1)):
+        padding = (kernel[0] // 2, kernel[1] // 2)
+        image = F.avg_pool2d(image, kernel, 1, padding, count_include_pad=False)
+    return image
