@@ -24,6 +24,11 @@ class GuideName(StrEnum):
     AUTUMN = "autumn"
 
 
+class Losses(StrEnum):
+    OWN = "own"
+    PUBLISHED = "published"
+
+
 def preset_names(incomplete: str) -> list[str]:
     from lptn_cli import preset
 
@@ -97,6 +102,7 @@ def train(
     from_: Annotated[list[Path] | None, typer.Option("--from", metavar="DIR", help="Without pairs: folder of photos as they are; repeatable.")] = None,
     to_: Annotated[list[Path] | None, typer.Option("--to", metavar="DIR", help="Without pairs: folder of other photos with the look; repeatable.")] = None,
     guide: Annotated[GuideName | None, typer.Option(help="Without pairs: start from this hand-written look.")] = None,
+    losses_: Annotated[Losses, typer.Option("--losses", help="Without pairs: our own, or those of the paper.")] = Losses.OWN,
     identity: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Folder of photos that should stay as they are; repeatable.")] = None,
     minutes: Annotated[float, typer.Option(min=0.01, help="How long to train, earlier runs included.")] = 60,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the last run of this name ended.")] = False,
@@ -118,10 +124,17 @@ def train(
 
     if bool(pairs) == bool(from_ or to_) or bool(from_) != bool(to_):
         raise UsageError("give either --pairs DIR, or --from DIR and --to DIR")
+    if pairs and (guide or losses_ is not Losses.OWN):
+        raise UsageError("--guide and --losses are for --from and --to; pairs show what is wanted")
+    if identity and not pairs:
+        raise UsageError("--identity is for --pairs")
+    if guide and losses_ is Losses.PUBLISHED:
+        raise UsageError("the losses of the paper know no guide; give --guide or --losses published")
     if pairs:
         load = partial(run.pairs, pairs, identity or [])
     else:
-        load = partial(run.groups, from_ or [], to_ or [], guide.value if guide else None)
+        published = losses_ is Losses.PUBLISHED
+        load = partial(run.groups, from_ or [], to_ or [], guide.value if guide else None, published)
     with (
         TrainingReport(minutes, as_json=json_lines) as telling,
         drain_on_signals("keeping the state") as stop,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from lptn_cli.training import losses
-from lptn_cli.training.discriminator import Discriminator, adversarial
+from lptn_cli.training.discriminator import Adversary, Discriminator, gradient_penalty
 from tests.seeded import seeded_image
 
 
@@ -78,15 +78,25 @@ def test_out_of_range() -> None:
     assert float(losses.out_of_range(torch.full((1, 3, 4, 4), -0.2))) == pytest.approx(0.04, rel=1e-3)
 
 
-def test_a_discriminator_learns_to_tell_two_kinds_apart() -> None:
+@pytest.mark.parametrize("penalty", [0.0, 10.0])
+def test_an_adversary_learns_to_tell_two_kinds_apart(penalty: float) -> None:
     torch.manual_seed(0)
-    judge = Discriminator()
-    optimizer = torch.optim.Adam(judge.parameters(), 2e-3)
+    adversary = Adversary(torch.device("cpu"), scales=2, finest=2, rate=2e-3, penalty=penalty)
     real, made = batch(2), 1 - batch(2)
-    before = float((adversarial(judge(real), 1.0) + adversarial(judge(made), 0.0)).detach())
     for _ in range(12):
-        loss = adversarial(judge(real), 1.0) + adversarial(judge(made), 0.0)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-    assert float(loss.detach()) < 0.8 * before
+        adversary.loss(made, real, generator())
+    assert adversary.discriminator(real)[0].mean() > adversary.discriminator(made)[0].mean() + 0.05
+
+
+def test_gradient_penalty_is_none_where_the_slope_is_one() -> None:
+    class Slope(Discriminator):
+        slope = 1.0
+
+        def forward(self, image: Tensor) -> list[Tensor]:
+            return [image.flatten(1).sum(1, keepdim=True) / image[0].numel() ** 0.5 * self.slope]
+
+    steep = Slope()
+    for slope, penalty in ((1.0, 0.0), (3.0, 4.0)):
+        steep.slope = slope
+        found = float(gradient_penalty(steep, batch(2), 1 - batch(2), generator()).detach())
+        assert found == pytest.approx(penalty, abs=1e-3)

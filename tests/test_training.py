@@ -17,7 +17,8 @@ from lptn_cli.network import LPTN
 from lptn_cli.preset import Preset
 from lptn_cli.signals import Stop
 from lptn_cli.training import run
-from lptn_cli.training.data import load_pairs, random_batch
+from lptn_cli.training.batches import pair_batch
+from lptn_cli.training.data import load_pairs
 from lptn_cli.training.loop import Step, Trainer, near_identity
 from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.run import OWN
@@ -123,7 +124,7 @@ def test_held_back_photos_are_always_the_same_and_never_trained_on(pairs: Path) 
 
 def test_batches_are_reproducible_and_keep_pairs_together(pairs: Path) -> None:
     data = load_pairs(pairs, [], 64)
-    draws = [random_batch(data.pairs, [], 4, 0.0, torch.Generator().manual_seed(5)) for _ in range(2)]
+    draws = [pair_batch(data.pairs, [], 0.0, torch.Generator().manual_seed(5), 4) for _ in range(2)]
     assert torch.equal(draws[0][0], draws[1][0])
     inputs, targets = draws[0]
     assert inputs.shape == targets.shape
@@ -187,7 +188,7 @@ def test_a_name_that_is_taken_or_cannot_be_used_is_said_before_training(pairs: P
 def test_unpaired_training_moves_towards_the_target(pairs: Path, tmp_path: Path) -> None:
     listener = Listener(stop_after=25)
     made = run.train(
-        "warm", partial(run.groups, [pairs / "input"], [pairs / "target"], None),
+        "warm", partial(run.groups, [pairs / "input"], [pairs / "target"], None, False),
         minutes=10, resume=False, native_scale=64, device="cpu", seed=0, work=tmp_path / "work",
         to=tmp_path, overwrite=False, said={}, report=listener, stop=listener.stop,
     )  # fmt: skip
@@ -201,7 +202,7 @@ def test_unpaired_training_moves_towards_the_target(pairs: Path, tmp_path: Path)
     assert measured["structure"] > 0.8
     resumed = Listener(stop_after=1)
     run.train(
-        "warm", partial(run.groups, [pairs / "input"], [pairs / "target"], None),
+        "warm", partial(run.groups, [pairs / "input"], [pairs / "target"], None, False),
         minutes=10, resume=True, native_scale=64, device="cpu", seed=0, work=tmp_path / "work",
         to=tmp_path, overwrite=False, said={}, report=resumed, stop=resumed.stop,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Photos for training, held in memory as bytes at the native scale, and batches drawn from them."""
+"""Photos for training, held in memory as bytes at the native scale; which of them are held back."""
 
 from __future__ import annotations
 
@@ -17,11 +17,9 @@ from lptn_cli.codecs import SUFFIXES, decode
 from lptn_cli.codecs.icc import profile_of, to_srgb
 from lptn_cli.errors import PhotoError, UsageError
 from lptn_cli.finish import shrink
-from lptn_cli.translate import LUMA, turn_upright
+from lptn_cli.translate import turn_upright
 
-GREY_SHARE = 0.04  # of the photos are shown without colour, before and after: black and white stays so
 HELD_BACK = 0.05  # share of the photos that training never sees
-CROP = 0.75  # of the sides, the least that is kept of a photo
 LEAST = 8  # photos on each side, below which nothing is learned
 MAX_PIXELS = 250_000_000
 
@@ -122,41 +120,6 @@ def load_groups(photos: Sequence[Path], targets: Sequence[Path], short_side: int
     return GroupData(
         [pair.input for pair in train], [pair.input for pair in wanted], [p.input for p in held], skipped
     )
-
-
-def random_batch(
-    pairs: Sequence[Pair], identity: Sequence[Pair], size: int, share: float, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Inputs and targets, (size, 3, h, w) each in [0, 1], about `share` of them identity pairs.
-
-    All photos of a batch are wide or all are tall, cut at random to one shape, 75 to 100 % of the smallest of
-    them; half are mirrored.
-    """
-
-    def number(n: int) -> int:
-        return int(torch.randint(n, (), generator=generator))
-
-    wide = pairs[number(len(pairs))].is_wide
-    sources = [pool for pool in ([p for p in s if p.is_wide == wide] for s in (pairs, identity)) if pool]
-    chosen = []
-    for _ in range(size):
-        use_identity = len(sources) > 1 and torch.rand((), generator=generator) < share
-        pool = sources[1 if use_identity else 0]
-        chosen.append(pool[number(len(pool))])
-    share_kept = float(torch.empty(()).uniform_(CROP, 1.0, generator=generator))
-    height = round(share_kept * min(p.input.shape[0] for p in chosen))
-    width = round(share_kept * min(p.input.shape[1] for p in chosen))
-    batch = np.empty((2, size, height, width, 3), np.uint8)
-    for i, pair in enumerate(chosen):
-        top = number(pair.input.shape[0] - height + 1)
-        left = number(pair.input.shape[1] - width + 1)
-        step = -1 if number(2) else 1
-        batch[0, i] = pair.input[top : top + height, left : left + width][:, ::step]
-        batch[1, i] = pair.target[top : top + height, left : left + width][:, ::step]
-        if torch.rand((), generator=generator) < GREY_SHARE:
-            batch[:, i] = np.rint(batch[:, i] @ LUMA).astype(np.uint8)[..., None]
-    inputs, targets = tensor(batch[0]), tensor(batch[1])
-    return inputs, targets
 
 
 def tensor(pixels: NDArray[np.uint8]) -> Tensor:

@@ -1,8 +1,8 @@
 """Hand-written looks, which show a network what is wanted where no pairs of photos exist.
 
 Each takes photos (n, 3, h, w), RGB in [0, 1], and returns what they should become, the same shape. They find
-sky, vegetation and warm light by rules (scene.py), so now and then they err; the network that learns from many
-of their pictures keeps what these have in common. Detail keeps its sign: looks move the base, not the structure.
+sky, vegetation and warm light by rules (scene.py), so now and then they err; the network that learns from
+many of their pictures keeps what these have in common. Detail keeps its sign: looks move the base.
 
 night is "day for night", after Jensen et al., "Night Rendering" (2000), and Thompson, Shirley & Ferwerda, "A
 spatial post-processing algorithm for images of night scenes" (2002): little light, little colour, blue where
@@ -64,7 +64,7 @@ def winter(photo: Tensor) -> Tensor:
     snow = torch.maximum(0.92 * meadow, 0.70 * blur(ground, 2)).clamp(0, 0.92)
     trees = scene.vegetation * (1 - snow)
     bark = (0.95 * scene.base + 1.2 * scene.detail + 0.06).clamp(0, 1) * tint(photo, 1.0, 0.99, 1.0)
-    white = (0.66 + 0.26 * scene.base + 1.05 * scene.detail).clamp(0, 1) * tint(photo, 0.955, 1.0, 1.06)
+    white = (0.71 + 0.24 * scene.base + 1.05 * scene.detail).clamp(0, 1) * tint(photo, 1.0, 1.0, 1.01)
     frost = 0.8 * scene.detail.clamp(min=0) * (trees + 0.5 * land * (1 - snow))
     result = mix(mix(mix(photo, scene.light, 0.42), bark, 0.92 * trees), white, snow)
     result = result + frost * tint(photo, 0.95, 1.0, 1.05)
@@ -77,16 +77,22 @@ def winter(photo: Tensor) -> Tensor:
 def summer(photo: Tensor) -> Tensor:
     """Grass where snow lay, leaves on dark woods, blue skies, warm light."""
     scene = Scene(photo)
-    colourless = (1 - scene.sky) * (1 - smoothstep(scene.colourful, 0.25, 0.5))
-    snow = colourless * smoothstep(scene.light, 0.36, 0.62) * smoothstep(scene.height, 0.3, 0.55)
+    above = 1 - smoothstep(scene.height, 0.45, 0.65)
+    blue = smoothstep(photo[:, 2:] - photo[:, :1], 0.08, 0.2) * (1 - smoothstep(scene.texture, 0.01, 0.03))
+    # A sky that seems to reach the bottom of the picture is sky and snow in one.
+    lowest = scene.sky[:, :, int(0.88 * photo.shape[2]) :].mean((2, 3), keepdim=True)
+    heaven = mix(scene.sky, scene.sky * above, smoothstep(lowest, 0.1, 0.3))
+    heaven = torch.maximum(heaven, blue * above)
+    colourless = (1 - heaven) * (1 - smoothstep(scene.colourful, 0.3, 0.55))
+    snow = colourless * smoothstep(scene.light, 0.36, 0.62) * smoothstep(scene.height, 0.3, 0.5)
     wood = colourless * (1 - 0.8 * smoothstep(scene.light, 0.35, 0.7))
-    leaves = (0.03 + 0.97 * scene.light) * tint(photo, 0.88, 1.12, 0.56)
-    grass = (0.08 + 0.44 * scene.base + scene.detail).clamp(0, 1) * tint(photo, 0.90, 1.14, 0.46)
-    result = mix(mix(photo, leaves, 0.65 * wood), grass, 0.86 * blur(snow, 1))
-    blue = (0.14 + 0.72 * scene.light) * tint(photo, 0.70, 1.03, 1.42)
+    leaves = (0.03 + 0.97 * scene.light) * tint(photo, 0.86, 1.13, 0.50)
+    grass = (0.09 + 0.46 * scene.base + 1.3 * scene.detail).clamp(0, 1) * tint(photo, 0.90, 1.14, 0.44)
+    result = mix(mix(photo, leaves, 0.72 * wood), grass, 0.88 * blur(snow, 1))
+    azure = (0.14 + 0.72 * scene.light) * tint(photo, 0.70, 1.03, 1.42)
     cloud = (0.08 + 0.92 * scene.light) * tint(photo, 0.96, 1.0, 1.08)
-    sky = mix(blue, cloud, 0.5 * smoothstep(scene.light, 0.85, 1.0))
-    return (mix(result, sky, 0.8 * scene.sky) * tint(photo, 1.05, 1.0, 0.93)).clamp(0, 1)
+    sky = mix(azure, cloud, 0.5 * smoothstep(scene.light, 0.85, 1.0))
+    return (mix(result, sky, 0.8 * heaven) * tint(photo, 1.05, 1.0, 0.93)).clamp(0, 1)
 
 
 def golden(photo: Tensor) -> Tensor:

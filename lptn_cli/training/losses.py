@@ -63,11 +63,12 @@ def local_correlation(a: Tensor, b: Tensor, stride: int = 2) -> Tensor:
     """
     mean_a, mean_b, squares_a, squares_b, products = _window_mean(
         torch.cat([a, b, a * a, b * b, a * b], dim=1), stride
-    ).split(1, dim=1)
+    ).chunk(5, dim=1)
     least = 1e-4  # variance (2.5 / 255)^2
     spread_a = (squares_a - mean_a * mean_a).clamp(min=0) + least
     spread_b = (squares_b - mean_b * mean_b).clamp(min=0) + least
-    return (products - mean_a * mean_b + least) / (spread_a * spread_b).sqrt()
+    covariance: Tensor = products - mean_a * mean_b + least
+    return covariance / (spread_a * spread_b).sqrt()
 
 
 def local_variance(image: Tensor) -> Tensor:

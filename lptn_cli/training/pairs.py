@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from lptn_cli.network import LPTN
-from lptn_cli.training.data import Pair, PairData, Pixels8, random_batch, tensor
+from lptn_cli.training.batches import pair_batch
+from lptn_cli.training.data import Pair, PairData, Pixels8, tensor
 from lptn_cli.training.loop import Translate
 from lptn_cli.training.losses import luma
 
-BATCH = 8
 IDENTITY_SHARE = 0.2  # of each batch: photos that should stay as they are
 
 
@@ -26,6 +26,7 @@ class PairObjective:
     def __init__(self, data: PairData, device: torch.device) -> None:
         self.data, self.device = data, device
         import os
+
         self.vary = float(os.environ.get("VARY", "1"))
 
     @property
@@ -33,7 +34,7 @@ class PairObjective:
         return [pair.input for pair in (*self.data.held_back, *self.data.held_back_identity)]
 
     def loss(self, network: Translate, generator: torch.Generator) -> Tensor:
-        inputs, targets = random_batch(self.data.pairs, self.data.identity, BATCH, IDENTITY_SHARE, generator)
+        inputs, targets = pair_batch(self.data.pairs, self.data.identity, IDENTITY_SHARE, generator)
         edited = (inputs != targets).flatten(1).any(1).view(-1, 1, 1, 1)
         shown = torch.where(edited, varied(inputs, self.vary, generator), inputs)
         result = network(shown.to(self.device))

@@ -1,4 +1,4 @@
-"""What a run shows of itself: a contact sheet of held-back photos, before and after, and curves of its losses."""
+"""What a run shows of itself: held-back photos before and after, and curves of its losses."""
 
 from __future__ import annotations
 

@@ -18,13 +18,13 @@ from lptn_cli.training.data import load_groups, load_pairs
 from lptn_cli.training.guides import GUIDES
 from lptn_cli.training.loop import Objective, Step, Trainer, near_identity
 from lptn_cli.training.pairs import PairObjective
-from lptn_cli.training.unpaired import UnpairedObjective
 from lptn_cli.training.pictures import write_curves, write_sheet
+from lptn_cli.training.published import PublishedObjective
+from lptn_cli.training.unpaired import UnpairedObjective
 from lptn_cli.translate import Retoucher, find_device
 
 OWN = Variant(padding="reflect", normalization="none", output="linear")
-import os
-NUM_HIGH = int(os.environ.get('NH','4'))  # with 3, a step takes twice as long and the same minutes give 0.5 dB less
+NUM_HIGH = 4  # with 3, a step takes twice as long and the same minutes give 0.5 dB less
 SHEET = 24  # photos on a contact sheet
 
 
@@ -56,13 +56,21 @@ def groups(
     photos: Sequence[Path],
     targets: Sequence[Path],
     guide: str | None,
+    published: bool,
     native_scale: int,
     device: torch.device,
 ) -> Source:
-    """Learn from folders of photos of one look and of the other, along one of GUIDES if named."""
+    """Learn from folders of photos of one look and of the other.
+
+    guide: one of GUIDES to learn along. published: learn with the losses of the paper.
+    """
     data = load_groups(photos, targets, native_scale)
     counts = f"{len(data.photos)} photos and {len(data.targets)} of the look they should get"
-    objective = UnpairedObjective(data, device, GUIDES[guide] if guide else None)
+    objective: Objective
+    if published:
+        objective = PublishedObjective(data, device)
+    else:
+        objective = UnpairedObjective(data, device, GUIDES[guide] if guide else None)
     return Source(objective, counts, data.skipped, keeps_grey=False)
 
 

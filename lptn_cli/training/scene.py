@@ -63,13 +63,13 @@ class Scene:
     @cached_property
     def warm(self) -> Tensor:
         """Orange, yellow and red."""
-        r, g, b = self.photo.split(1, dim=1)
+        r, g, b = self.photo.chunk(3, dim=1)
         return smoothstep(r - b, 0.08, 0.35) * smoothstep(r - 0.9 * g, 0, 0.08)
 
     @cached_property
     def vegetation(self) -> Tensor:
         """Green and yellow-green, dark greens too; not turquoise water, not the sky."""
-        r, g, b = self.photo.split(1, dim=1)
+        r, g, b = self.photo.chunk(3, dim=1)
         g1 = g.clamp(min=0.04)
         green = smoothstep((g - b) / g1, 0.06, 0.26) * smoothstep((g - 0.95 * r) / g1, -0.05, 0.05)
         turquoise = smoothstep(b / g1, 0.45, 0.65) * (1 - smoothstep(r / g1, 0.3, 0.55))
@@ -79,7 +79,7 @@ class Scene:
     def sky(self) -> Tensor:
         """By day: what the top edge reaches over smooth, blue or pale pixels."""
         small = F.interpolate(self.photo, COARSE, mode="area")
-        r, g, b = small.split(1, dim=1)
+        r, g, b = small.chunk(3, dim=1)
         light = luma(small)
         middle = light.flatten(1).median(1).values.view(-1, 1, 1, 1)
         green = (g - b).clamp(min=0) + 0.5 * (g - r).clamp(min=0) * (g > b)

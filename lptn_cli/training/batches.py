@@ -1,0 +1,130 @@
+"""Batches drawn from photos in memory: cut to one shape, mirrored, with partners of similar layout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lptn_cli.training.data import GroupData, Pair, Pixels8, tensor
+from lptn_cli.training.losses import luma
+from lptn_cli.translate import LUMA
+
+BATCH = 8
+CROP = 0.75  # of the sides, the least that is kept of a photo
+GREY_SHARE = 0.04  # of the photos are shown without colour, before and after: black and white stays so
+SIMILAR = 40  # targets of the most similar layout from which a photo's partner is drawn
+GRID = 4
+
+
+def pair_batch(
+    pairs: Sequence[Pair],
+    identity: Sequence[Pair],
+    share: float,
+    generator: torch.Generator,
+    size: int = BATCH,
+) -> tuple[Tensor, Tensor]:
+    """Inputs and targets, (size, 3, h, w) each in [0, 1], about `share` of them identity pairs.
+
+    All photos of a batch are wide or all are tall, cut at random to one shape, 75 to 100 % of the smallest of
+    them; half are mirrored.
+    """
+    wide = pairs[_number(len(pairs), generator)].is_wide
+    sources = [pool for pool in ([p for p in s if p.is_wide == wide] for s in (pairs, identity)) if pool]
+    chosen = []
+    for _ in range(size):
+        use_identity = len(sources) > 1 and torch.rand((), generator=generator) < share
+        pool = sources[1 if use_identity else 0]
+        chosen.append(pool[_number(len(pool), generator)])
+    shape = _shape([pair.input for pair in chosen], generator)
+    cut = [_cut(shape, generator, pair.input, pair.target) for pair in chosen]
+    batch = np.stack([np.stack(side) for side in zip(*cut, strict=True)])  # (2, size, h, w, 3)
+    for n in range(size):
+        if torch.rand((), generator=generator) < GREY_SHARE:
+            batch[:, n] = np.rint(batch[:, n] @ LUMA).astype(np.uint8)[..., None]
+    return tensor(batch[0]), tensor(batch[1])
+
+
+class GroupBatches:
+    """Photos, what they should become (themselves, if not known), and partners from the target group."""
+
+    def __init__(self, data: GroupData, wanted: Sequence[Pixels8] | None = None) -> None:
+        self.photos, self.targets = data.photos, data.targets
+        self.wanted = data.photos if wanted is None else wanted
+        self.partners = _partners(data.photos, data.targets)
+
+    def draw(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Photos, wanted and targets, (BATCH, 3, h, w) each in [0, 1]; targets are of similar layout.
+
+        All photos are wide or all are tall, cut at random to one shape, 75 to 100 % of the smallest of them;
+        half are mirrored.
+        """
+        first = _number(len(self.photos), generator)
+        wide = _is_wide(self.photos[first])
+        chosen = [first]
+        while len(chosen) < BATCH:
+            n = _number(len(self.photos), generator)
+            if _is_wide(self.photos[n]) == wide:
+                chosen.append(n)
+        photos = [self.photos[n] for n in chosen]
+        targets = [self.targets[self.partners[n][_number(self.partners.shape[1], generator)]] for n in chosen]
+        shape = _shape(photos + targets, generator)
+        both = [_cut(shape, generator, self.photos[n], self.wanted[n]) for n in chosen]
+        return (
+            tensor(np.stack([photo for photo, _ in both])),
+            tensor(np.stack([wanted for _, wanted in both])),
+            tensor(np.stack([_cut(shape, generator, target)[0] for target in targets])),
+        )
+
+
+def _number(below: int, generator: torch.Generator) -> int:
+    return int(torch.randint(below, (), generator=generator))
+
+
+def _shape(photos: Sequence[Pixels8], generator: torch.Generator) -> tuple[int, int]:
+    """A height and a width that fit into every photo."""
+    kept = float(torch.empty(()).uniform_(CROP, 1.0, generator=generator))
+    return round(kept * min(p.shape[0] for p in photos)), round(kept * min(p.shape[1] for p in photos))
+
+
+def _cut(shape: tuple[int, int], generator: torch.Generator, *same: Pixels8) -> list[Pixels8]:
+    """The same random window of photos of one shape, mirrored or not."""
+    height, width = shape
+    top = _number(same[0].shape[0] - height + 1, generator)
+    left = _number(same[0].shape[1] - width + 1, generator)
+    step = -1 if _number(2, generator) else 1
+    return [pixels[top : top + height, left : left + width][:, ::step] for pixels in same]
+
+
+def _is_wide(pixels: Pixels8) -> bool:
+    return bool(pixels.shape[1] >= pixels.shape[0])
+
+
+def _partners(photos: Sequence[Pixels8], targets: Sequence[Pixels8]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """For each photo the targets of its orientation whose layout is nearest: (photos, up to SIMILAR) indices.
+
+    Where the targets have none of that orientation, any target may be a partner.
+    """
+    theirs = np.stack([_layout(pixels) for pixels in targets])
+    wide = np.array([_is_wide(pixels) for pixels in targets])
+    count = min(SIMILAR, max(1, min(int(wide.sum()) or len(targets), int((~wide).sum()) or len(targets))))
+    rows = []
+    for pixels in photos:
+        distance = np.abs(theirs - _layout(pixels)).sum(1)
+        if (wide == _is_wide(pixels)).any():
+            distance = np.where(wide == _is_wide(pixels), distance, np.inf)
+        rows.append(np.argsort(distance)[:count])
+    return np.stack(rows)
+
+
+def _layout(pixels: Pixels8) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Log of the gradient energy on a grid of 4x4: where a photo has detail and where sky."""
+    grey = luma(tensor(pixels[None]))
+    energy = (grey[..., 1:, :-1] - grey[..., :-1, :-1]).abs() + (
+        grey[..., :-1, 1:] - grey[..., :-1, :-1]
+    ).abs()
+    return torch.log(F.adaptive_avg_pool2d(energy, GRID) + 1e-3).flatten().numpy()

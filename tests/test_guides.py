@@ -1,0 +1,115 @@
+"""The hand-written looks, on a drawn landscape where it is known what is sky, meadow, snow and wall."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from lptn_cli.cli_looks import GuideName
+from lptn_cli.training.guides import GUIDES
+from lptn_cli.training.losses import local_correlation, local_variance, luma
+from lptn_cli.training.scene import Scene, blur, smoothstep
+
+HORIZON = 54  # of 120 rows
+SKY, LAND = (slice(2, 40), slice(4, 156)), (slice(80, 116), slice(4, 100))
+WALL = (slice(64, 100), slice(112, 150))
+
+
+def colour(*rgb: float) -> Tensor:
+    return torch.tensor(rgb).view(3, 1, 1)
+
+
+def landscape(sky: Tensor, land: Tensor, wall: Tensor) -> Tensor:
+    """A sky that pales towards the horizon, textured land, a wall with windows: (1, 3, 120, 160)."""
+    generator = torch.Generator().manual_seed(7)
+    photo = torch.empty(3, 120, 160)
+    pale = torch.linspace(0, 0.3, HORIZON).view(1, HORIZON, 1)
+    photo[:, :HORIZON] = sky + (1 - sky) * pale
+    texture = 1 + 0.12 * torch.randn(1, 120 - HORIZON, 160, generator=generator)
+    photo[:, HORIZON:] = land * texture
+    photo[:, 60:104, 108:154] = wall
+    photo[:, 70:96:8, 114:150:8] = wall * 0.4
+    return photo.clamp(0, 1)[None]
+
+
+SUMMER = landscape(colour(0.45, 0.65, 0.92), colour(0.30, 0.48, 0.14), colour(0.80, 0.62, 0.40))
+WINTER = landscape(colour(0.72, 0.76, 0.82), colour(0.80, 0.82, 0.86), colour(0.45, 0.36, 0.30))
+NIGHT = landscape(colour(0.02, 0.02, 0.04), colour(0.06, 0.06, 0.05), colour(0.62, 0.44, 0.18))
+SOURCE = {
+    "night": SUMMER, "winter": SUMMER, "golden": SUMMER, "autumn": SUMMER, "summer": WINTER, "day": NIGHT,
+}  # fmt: skip
+
+
+def mean(photo: Tensor, where: tuple[slice, slice]) -> Tensor:
+    return photo[0][:, where[0], where[1]].mean((1, 2))
+
+
+def test_the_command_line_offers_every_guide() -> None:
+    assert {name.value for name in GuideName} == set(GUIDES) == set(SOURCE)
+
+
+def test_sky_and_vegetation_are_found() -> None:
+    scene = Scene(SUMMER)
+    assert float(mean(scene.sky.expand(1, 3, -1, -1), SKY).min()) > 0.9
+    assert float(mean(scene.sky.expand(1, 3, -1, -1), LAND).max()) < 0.05
+    assert float(mean(scene.vegetation.expand(1, 3, -1, -1), LAND).min()) > 0.8
+    assert float(mean(scene.vegetation.expand(1, 3, -1, -1), SKY).max()) < 0.05
+    assert float(mean(scene.warm.expand(1, 3, -1, -1), WALL).min()) > 0.5
+    assert float(scene.horizon) == pytest.approx(HORIZON / 120, abs=0.1)
+    assert float(mean(Scene(NIGHT).night_sky.expand(1, 3, -1, -1), SKY).min()) > 0.9
+
+
+def test_turquoise_water_is_no_meadow() -> None:
+    lagoon = landscape(colour(0.45, 0.65, 0.92), colour(0.05, 0.55, 0.45), colour(0.8, 0.6, 0.4))
+    assert float(mean(Scene(lagoon).vegetation.expand(1, 3, -1, -1), LAND).max()) < 0.2
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_a_guide_keeps_shape_range_and_structure(name: str) -> None:
+    photo = SOURCE[name]
+    result = GUIDES[name](photo)
+    assert result.shape == photo.shape
+    assert 0 <= float(result.min()) <= float(result.max()) <= 1
+    textured = local_variance(luma(photo)) > (6 / 255) ** 2
+    assert float(local_correlation(luma(photo), luma(result))[textured].mean()) > 0.85
+    both = GUIDES[name](torch.cat([photo, photo.flip(3)]))
+    assert torch.allclose(both[:1], result, atol=1e-5)
+
+
+def test_night_is_dark_blue_above_and_keeps_what_is_warm() -> None:
+    result = GUIDES["night"](SUMMER)
+    sky, wall = mean(result, SKY), mean(result, WALL)
+    assert float(luma(result).mean()) < 0.45 * float(luma(SUMMER).mean())
+    assert sky[2] > 1.5 * sky[0]
+    assert wall[0] > 1.2 * wall[2]
+    assert float(luma(result)[0, 0, 4].mean()) < float(luma(result)[0, 0, 40].mean())
+
+
+def test_day_is_light_with_a_blue_sky_and_whiter_lamps() -> None:
+    result = GUIDES["day"](NIGHT)
+    sky, wall = mean(result, SKY), mean(result, WALL)
+    assert float(luma(result).mean()) > 0.35
+    assert sky[2] > sky[0]
+    assert float(wall[0] / wall[2]) < 0.8 * float(mean(NIGHT, WALL)[0] / mean(NIGHT, WALL)[2])
+
+
+def test_winter_whitens_the_meadow_and_summer_makes_snow_green() -> None:
+    meadow = mean(GUIDES["winter"](SUMMER), LAND)
+    assert float(meadow.min()) > 0.55
+    assert float(meadow.max() - meadow.min()) < 0.15
+    grass = mean(GUIDES["summer"](WINTER), LAND)
+    assert grass[1] > grass[0] > grass[2] + 0.1
+
+
+def test_golden_is_amber_and_autumn_turns_leaves() -> None:
+    wall, before = mean(GUIDES["golden"](SUMMER), WALL), mean(SUMMER, WALL)
+    assert wall[0] / wall[2] > 1.2 * before[0] / before[2]
+    meadow = mean(GUIDES["autumn"](SUMMER), LAND)
+    assert meadow[0] > 1.15 * meadow[1] > 1.5 * meadow[2]
+
+
+def test_blur_keeps_a_flat_image_flat_up_to_the_border() -> None:
+    flat = torch.full((1, 1, 30, 40), 0.3)
+    assert torch.allclose(blur(flat, 5), flat)
+    assert float(smoothstep(torch.tensor(0.5), 0, 1)) == pytest.approx(0.5)
