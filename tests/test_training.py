@@ -22,6 +22,7 @@ from lptn_cli.training.data import load_pairs
 from lptn_cli.training.loop import Step, Trainer, near_identity
 from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.run import OWN
+from tests.command import run as lptn
 from tests.conftest import photo
 
 
@@ -207,3 +208,47 @@ def test_unpaired_training_moves_towards_the_target(pairs: Path, tmp_path: Path)
         to=tmp_path, overwrite=False, said={}, report=resumed, stop=resumed.stop,
     )  # fmt: skip
     assert resumed.steps[0].number == listener.steps[-1].number + 1
+
+
+@pytest.mark.parametrize("source", [(["night"], False), ([None], True)], ids=["guided", "published"])
+def test_other_ways_to_learn_without_pairs(
+    source: tuple[list[str | None], bool], pairs: Path, tmp_path: Path
+) -> None:
+    """A guide pulls towards its look, the losses of the paper keep the photo; both resume, show and tell."""
+    (guide,), published = source
+    load = partial(run.groups, [pairs / "target"], [pairs / "input"], guide, published)
+    steps = []
+    for resume, more in ((False, 30), (True, 1)):
+        listener = Listener(stop_after=more)
+        made = run.train(
+            "way", load, minutes=10, resume=resume, native_scale=64, device="cpu", seed=0, work=tmp_path / "w",
+            to=tmp_path, overwrite=False, said={}, report=listener, stop=listener.stop,
+        )  # fmt: skip
+        steps += listener.steps
+    assert steps[-1].number > 30
+    assert all(np.isfinite(step.loss) for step in steps)
+    from lptn_cli import Retoucher
+
+    before = photo(128, 160, seed=3)
+    change = Retoucher(made, "cpu")(before).mean() - before.mean()
+    assert change < -10 if guide else abs(change) < 10
+    assert (tmp_path / "w" / "sheet.png").stat().st_size > 1000
+    assert "polyline" in (tmp_path / "w" / "losses.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "give either --pairs"),
+        (["--pairs", "a", "--from", "b", "--to", "c"], "give either --pairs"),
+        (["--from", "a"], "give either --pairs"),
+        (["--pairs", "a", "--guide", "night"], "are for --from and --to"),
+        (["--pairs", "a", "--losses", "published"], "are for --from and --to"),
+        (["--from", "a", "--to", "b", "--identity", "c"], "--identity is for --pairs"),
+        (["--from", "a", "--to", "b", "--guide", "night", "--losses", "published"], "know no guide"),
+    ],
+)
+def test_options_that_do_not_fit_are_said(options: list[str], said: str) -> None:
+    done = lptn("train", "mine", *options)
+    assert done.code == 2
+    assert said in done.error
