@@ -18,9 +18,7 @@ from lptn_cli.errors import OUT_OF_MEMORY, DeviceError, NoMemoryError, TooSmallE
 from lptn_cli.finish import FloatImage, OpenCVError, finish, fit_affine, shrink
 from lptn_cli.network import LPTN, Variant, channels_last
 from lptn_cli.preset import Preset
-
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601, as in JPEG
-LUMA_FLOOR = 0.02  # keeps the luma ratio finite in black
+from lptn_cli.strength import blend, blend_gain
 
 
 class Retoucher:
@@ -143,26 +141,6 @@ def load_network(preset: Preset) -> LPTN:
         raise presets.damaged(preset, str(error)) from None
     variant = Variant(preset.padding, preset.normalization, preset.output)
     return LPTN.from_state_dict(state, variant)
-
-
-def blend(photo: FloatImage, look: FloatImage, light: float, color: float) -> FloatImage:
-    """Move from photo to look by `light` in brightness and `color` in colour; (h, w, 3) each.
-
-    Brightness is what scaling all channels by one ratio of luma does; colour is the rest. With light == color
-    == s this is photo + s * (look - photo).
-    """
-    change = look - photo
-    if light == color:
-        return photo + np.float32(light) * change
-    luma = (photo @ LUMA)[..., None]
-    brightness = (change @ LUMA)[..., None] * (photo + LUMA_FLOOR) / (luma + LUMA_FLOOR)
-    blended: FloatImage = photo + np.float32(light) * brightness + np.float32(color) * (change - brightness)
-    return blended
-
-
-def blend_gain(gain: FloatImage, light: float) -> FloatImage:
-    """The gain of fine detail at that strength: 1 at strength 0."""
-    return 1 + np.float32(light) * (gain - 1)
 
 
 def turn_upright(image: FloatImage, orientation: int) -> FloatImage:

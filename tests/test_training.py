@@ -221,8 +221,8 @@ def test_other_ways_to_learn_without_pairs(
     for resume, more in ((False, 30), (True, 1)):
         listener = Listener(stop_after=more)
         made = run.train(
-            "way", load, minutes=10, resume=resume, native_scale=64, device="cpu", seed=0, work=tmp_path / "w",
-            to=tmp_path, overwrite=False, said={}, report=listener, stop=listener.stop,
+            "way", load, minutes=10, resume=resume, native_scale=64, device="cpu", seed=0,
+            work=tmp_path / "w", to=tmp_path, overwrite=False, said={}, report=listener, stop=listener.stop,
         )  # fmt: skip
         steps += listener.steps
     assert steps[-1].number > 30

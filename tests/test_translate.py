@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lptn_cli import Retoucher
 from lptn_cli.errors import DeviceError, NoMemoryError, TooSmallError
 from lptn_cli.preset import Preset
-from lptn_cli.translate import _array, _tensor, blend, find_device, load_network, turn_back, turn_upright
+from lptn_cli.translate import _array, _tensor, find_device, load_network, turn_back, turn_upright
 from tests.conftest import make_preset, photo
 
 
@@ -75,17 +75,6 @@ def test_strength_moves_evenly(look: Retoucher, strength: float) -> None:
     whole = look(pixels, strength=1.0).astype(float) - pixels
     part = look(pixels, strength=strength).astype(float) - pixels
     assert np.abs(part - strength * whole).max() <= 2.5
-
-
-def test_light_and_color_split_the_look(look: Retoucher) -> None:
-    numbers = np.random.default_rng(1)
-    before, after = numbers.random((2, 12, 9, 3)).astype(np.float32)
-    luma = np.array([0.299, 0.587, 0.114])
-    bright = blend(before, after, 1.0, 0.0)
-    coloured = blend(before, after, 0.0, 1.0)
-    np.testing.assert_allclose(bright @ luma, after @ luma, atol=1e-5)
-    np.testing.assert_allclose(coloured @ luma, before @ luma, atol=1e-5)
-    np.testing.assert_allclose(bright + coloured - before, after, atol=1e-5)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lptn_cli.strength import LUMA
 from lptn_cli.training.data import GroupData, Pair, Pixels8, tensor
 from lptn_cli.training.losses import luma
-from lptn_cli.translate import LUMA
 
 BATCH = 8
 CROP = 0.75  # of the sides, the least that is kept of a photo
