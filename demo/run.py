@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from demo.page import Look, write_page
 from demo.scenes import write_demo_photos
 from demo.sheet import write_sheet
 from lptn_cli import preset as presets
@@ -37,7 +38,13 @@ def main() -> int:
     whole = [row for row in rows if all(path.is_file() for path in row)]
     sheet = options.out / "before-after.png"
     write_sheet(sheet, ["before", *names], whole)
-    print(f"\nResults: {', '.join(str(options.out / name) for name in names)}\nBefore and after: {sheet}")
+    looks = [
+        Look(name, presets.find(name).description, [(row[0], row[n + 1]) for row in whole])
+        for n, name in enumerate(names)
+    ]
+    page = write_page(options.out, looks)
+    print(f"\nResults: {', '.join(str(options.out / name) for name in names)}\nAll on one sheet: {sheet}")
+    print(f"Before and after, side by side: {page}")
     return 0
 
 

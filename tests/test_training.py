@@ -64,7 +64,7 @@ def train(
 ) -> Preset:
     return run.train(
         "mine", partial(run.pairs, pairs, [pairs / "target"]),
-        minutes=10, resume=resume, native_scale=64, device="cpu",
+        minutes=10, resume=resume, native_scale=64, levels=4, device="cpu",
         seed=1, work=work / "work", to=work / "presets", overwrite=False, said={"description": "brighter"},
         report=listener, stop=listener.stop,
     )  # fmt: skip
@@ -170,9 +170,9 @@ def test_a_name_that_is_taken_or_cannot_be_used_is_said_before_training(pairs: P
 
     def start(name: str, *, overwrite: bool) -> Preset:
         return run.train(
-            name, partial(run.pairs, pairs, []), minutes=0.001, resume=False, native_scale=64, device="cpu",
-            seed=0, work=tmp_path / f"work-{overwrite}", to=tmp_path, overwrite=overwrite, said={},
-            report=Listener(), stop=Stop(),
+            name, partial(run.pairs, pairs, []), minutes=0.001, resume=False, native_scale=64, levels=4,
+            device="cpu", seed=0, work=tmp_path / f"work-{overwrite}", to=tmp_path, overwrite=overwrite,
+            said={}, report=Listener(), stop=Stop(),
         )  # fmt: skip
 
     taken = make_preset(tmp_path, "mine")
@@ -190,7 +190,7 @@ def test_unpaired_training_moves_towards_the_target(pairs: Path, tmp_path: Path)
     listener = Listener(stop_after=25)
     made = run.train(
         "warm", partial(run.groups, [pairs / "input"], [pairs / "target"], None, False),
-        minutes=10, resume=False, native_scale=64, device="cpu", seed=0, work=tmp_path / "work",
+        minutes=10, resume=False, native_scale=64, levels=4, device="cpu", seed=0, work=tmp_path / "work",
         to=tmp_path, overwrite=False, said={}, report=listener, stop=listener.stop,
     )  # fmt: skip
     from lptn_cli import Retoucher
@@ -204,7 +204,7 @@ def test_unpaired_training_moves_towards_the_target(pairs: Path, tmp_path: Path)
     resumed = Listener(stop_after=1)
     run.train(
         "warm", partial(run.groups, [pairs / "input"], [pairs / "target"], None, False),
-        minutes=10, resume=True, native_scale=64, device="cpu", seed=0, work=tmp_path / "work",
+        minutes=10, resume=True, native_scale=64, levels=4, device="cpu", seed=0, work=tmp_path / "work",
         to=tmp_path, overwrite=False, said={}, report=resumed, stop=resumed.stop,
     )  # fmt: skip
     assert resumed.steps[0].number == listener.steps[-1].number + 1
@@ -221,7 +221,7 @@ def test_other_ways_to_learn_without_pairs(
     for resume, more in ((False, 30), (True, 1)):
         listener = Listener(stop_after=more)
         made = run.train(
-            "way", load, minutes=10, resume=resume, native_scale=64, device="cpu", seed=0,
+            "way", load, minutes=10, resume=resume, native_scale=64, levels=4, device="cpu", seed=0,
             work=tmp_path / "w", to=tmp_path, overwrite=False, said={}, report=listener, stop=listener.stop,
         )  # fmt: skip
         steps += listener.steps

@@ -24,7 +24,6 @@ from lptn_cli.training.unpaired import UnpairedObjective
 from lptn_cli.translate import Retoucher, find_device
 
 OWN = Variant(padding="reflect", normalization="none", output="linear")
-NUM_HIGH = 4  # with 3, a step takes twice as long and the same minutes give 0.5 dB less
 SHEET = 24  # photos on a contact sheet
 
 
@@ -81,6 +80,7 @@ def train(
     minutes: float,
     resume: bool,
     native_scale: int,
+    levels: int,
     device: str,
     seed: int,
     work: Path,
@@ -92,9 +92,9 @@ def train(
 ) -> Preset:
     """Train the preset NAME and write it to `to`, anew at every checkpoint.
 
-    `said` holds its description and license. `work` gets checkpoint.pt and log.jsonl, and at every checkpoint
-    sheet.png (held-back photos before and after) and losses.svg. When a stop is asked,
-    the state is kept and the preset is usable.
+    levels: of the pyramid above its low-frequency component (num_high). `said` holds the preset's description
+    and license. `work` gets checkpoint.pt and log.jsonl, and at every checkpoint sheet.png (held-back photos
+    before and after) and losses.svg. When a stop is asked, the state is kept and the preset is usable.
     Raises UsageError (too few photos, a run that would be lost), StartError, OutputError.
     """
     checkpoint, log = work / "checkpoint.pt", work / "log.jsonl"
@@ -108,7 +108,7 @@ def train(
         report.note(f"skipped {line}")
     report.note(f"training on {source.counts}")
     torch.manual_seed(seed)
-    trainer = Trainer(near_identity(LPTN(num_high=NUM_HIGH, variant=OWN)), source.objective, on, seed)
+    trainer = Trainer(near_identity(LPTN(num_high=levels, variant=OWN)), source.objective, on, seed)
     if resume:
         trainer.resume(checkpoint)
 
