@@ -8,7 +8,8 @@ which, for a gain that is constant nearby, is the Laplacian reconstruction with 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import cache
 
 import cv2
 import numpy as np
@@ -54,15 +55,40 @@ def fit_affine(small: FloatImage, look: FloatImage, gain: FloatImage) -> tuple[F
 def finish(pixels: Pixels, a: FloatImage, b: FloatImage) -> Pixels:
     """u(a) * pixels + u(b), clamped and rounded to the nearest level: same shape and dtype as `pixels`.
 
-    a, b: (h, w, 3) float32, for pixel values in [0, 1]. Works in strips of rows: no full-size float array.
+    a, b: (h, w, 3) float32, for pixel values in [0, 1]. There is never a full-size float array.
     """
     height, width = pixels.shape[:2]
-    scale = float(np.iinfo(pixels.dtype).max)
-    wide_a, wide_b = _enlarge_columns(a, width), _enlarge_columns(b * np.float32(scale), width)
+    scale = np.float32(np.iinfo(pixels.dtype).max)
+    wide_a, wide_b = _enlarge_columns(a, width), _enlarge_columns(b * scale, width)
+    lower, fraction = _between_rows(height, len(a))
+    return _multiply_add()(pixels, wide_a, wide_b, lower, fraction)
+
+
+@cache
+def _multiply_add() -> Callable[..., Pixels]:
+    """The compiled loop, or the same with OpenCV where Numba is missing or does not work."""
+    try:
+        from lptn_cli.fused import multiply_add
+    except ImportError:
+        return multiply_add_opencv
+    return multiply_add
+
+
+def multiply_add_opencv(
+    pixels: Pixels, a: FloatImage, b: FloatImage, lower: NDArray[np.int64], fraction: NDArray[np.float32]
+) -> Pixels:
+    """`fused.multiply_add` in strips of rows; where two rows' mean lies on a half, rounding may differ."""
     result: Pixels = np.empty_like(pixels)
     depth = cv2.CV_8U if pixels.dtype == np.uint8 else cv2.CV_16U
-    for strip, near, weights in _row_strips(height, a.shape[0]):
-        gain, offset = _enlarge_rows(wide_a[near], weights), _enlarge_rows(wide_b[near], weights)
+    for start in range(0, len(pixels), STRIP_ROWS):
+        strip = slice(start, start + STRIP_ROWS)
+        first, last = lower[strip][0], min(lower[strip][-1] + 2, len(a))
+        weights = np.zeros((len(lower[strip]), last - first), np.float32)
+        rows = np.arange(len(weights))
+        weights[rows, lower[strip] - first] = 1 - fraction[strip]
+        if len(a) > 1:
+            weights[rows, lower[strip] - first + 1] += fraction[strip]
+        gain, offset = _enlarge_rows(a[first:last], weights), _enlarge_rows(b[first:last], weights)
         scaled = cv2.multiply(pixels[strip], gain, dtype=cv2.CV_32F)
         result[strip] = cv2.add(scaled, offset, dtype=depth)  # rounds to even and saturates
     return result
@@ -82,21 +108,12 @@ def _enlarge_rows(rows: FloatImage, weights: FloatImage) -> FloatImage:
     return (weights @ rows.reshape(k, width * channels)).reshape(-1, width, channels)
 
 
-def _row_strips(height: int, small_height: int) -> Iterator[tuple[slice, slice, FloatImage]]:
-    """Strips of the photo's rows, the small image's rows each needs, and the weights between them.
+def _between_rows(height: int, small_height: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """For each row of the photo the row of the small image above it, and how far it lies towards the next.
 
     Centres of pixels are aligned as in cv2.resize: row i lies at (i + 0.5) * small_height / height - 0.5.
     """
-    for start in range(0, height, STRIP_ROWS):
-        stop = min(start + STRIP_ROWS, height)
-        position = (np.arange(start, stop) + 0.5) * (small_height / height) - 0.5
-        position = position.clip(0, small_height - 1)
-        lower = np.minimum(position.astype(int), max(small_height - 2, 0))
-        first, last = lower[0], min(lower[-1] + 2, small_height)
-        fraction = position - lower
-        weights = np.zeros((stop - start, last - first), np.float32)
-        rows = np.arange(stop - start)
-        weights[rows, lower - first] = 1 - fraction
-        if small_height > 1:
-            weights[rows, lower - first + 1] += fraction
-        yield slice(start, stop), slice(first, last), weights
+    position = (np.arange(height) + 0.5) * (small_height / height) - 0.5
+    position = position.clip(0, small_height - 1)
+    lower = np.minimum(position.astype(np.int64), max(small_height - 2, 0))
+    return lower, (position - lower).astype(np.float32)

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+from functools import cache
+
 import cv2
 import numpy as np
 import pytest
 
+from lptn_cli import finish as finishing
 from lptn_cli.finish import FloatImage, finish, fit_affine, shrink
 from tests.conftest import photo
+
+
+@pytest.fixture(params=["numba", "opencv"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every promise is kept by the compiled loop and by OpenCV, where Numba is missing."""
+    way: str = request.param
+    if way == "opencv":
+        monkeypatch.setitem(sys.modules, "lptn_cli.fused", None)
+    else:
+        pytest.importorskip("numba")
+    monkeypatch.setattr(finishing, "_multiply_add", cache(finishing._multiply_add.__wrapped__))
+    assert (finishing._multiply_add() is finishing.multiply_add_opencv) == (way == "opencv")
+    return way
 
 
 def constant(value: float, height: int = 20, width: int = 30) -> FloatImage:
@@ -81,3 +99,21 @@ def test_fit_in_a_flat_area_takes_the_given_gain_and_keeps_the_mean() -> None:
     a, b = fit_affine(constant(0.5), constant(0.3), np.full((20, 30, 1), 0.8, np.float32))
     np.testing.assert_allclose(a, 0.8, atol=1e-4)
     np.testing.assert_allclose(a * 0.5 + b, 0.3, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_both_ways_agree(way: str, dtype: str) -> None:
+    if way == "opencv":
+        pytest.skip("compared once")
+    numbers = np.random.default_rng(3)
+    a, b = numbers.normal(1, 0.3, (2, 24, 36, 3)).astype(np.float32)
+    pixels = photo(333, 501, dtype)
+    pytest.importorskip("numba")
+    fused = importlib.import_module("lptn_cli.fused")
+    results = []
+    for multiply_add in (fused.multiply_add, finishing.multiply_add_opencv):
+        wide_a, wide_b = (finishing._enlarge_columns(x, 501) for x in (a, (b - 1) * np.iinfo(dtype).max))
+        results.append(multiply_add(pixels, wide_a, wide_b, *finishing._between_rows(333, 24)).astype(int))
+    difference = np.abs(results[0] - results[1])
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 0.01

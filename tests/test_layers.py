@@ -80,6 +80,10 @@ def test_who_imports_torch() -> None:
     assert not within(importers("torch"), *allowed)
 
 
+def test_who_imports_numba() -> None:
+    assert importers("numba") == {"fused"}
+
+
 def test_who_imports_cv2() -> None:
     assert not within(importers("cv2"), "codecs/", "finish", "training/")
 
