@@ -153,6 +153,7 @@ app.command(name="import")(cli_looks.import_checkpoint)
 app.command()(cli_looks.train)
 app.command()(cli_looks.evaluate)
 app.command()(cli_looks.doctor)
+app.command()(cli_looks.bench)
 
 
 def _show_version(asked: bool) -> None:

@@ -96,6 +96,30 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.
         typer.echo(f"{key:16} {value}")
 
 
+def bench(
+    preset: Annotated[str, typer.Option("-p", "--preset", metavar="NAME|FILE", autocompletion=preset_names, help="The look to time.")] = "retouch",
+    photo: Annotated[Path | None, typer.Option(metavar="FILE", help="Your photo, instead of a made 4K JPEG.")] = None,
+    device: Annotated[str, typer.Option("-d", "--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+) -> None:  # fmt: skip
+    """Speed on this machine, stage by stage."""
+    from lptn_cli.bench import bench as measure
+
+    figures = measure(preset, device, photo)
+    if as_json:
+        typer.echo(json.dumps(figures, indent=2))
+        return
+    typer.echo(
+        f"{figures['photo']} JPEG, preset {figures['preset']}, {figures['device']}, {figures['cores']} cores"
+    )
+    for stage, times in figures["stages"].items():
+        typer.echo(f"{stage:10} {times['ms']:8.1f} ms {times['cpu_ms']:8.1f} ms of processor time")
+    typer.echo(
+        f"{'one photo':10} {figures['one_photo_ms']:8.1f} ms, {figures['photos_per_second']} photos a second"
+    )
+    typer.echo(f"{'bound':10} {figures['bound']:8.1f} photos a second, if no core ever waited")
+
+
 def train(
     name: Annotated[str, typer.Argument(help="What to call the preset.")],
     pairs: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder with input/ and target/: the same photos before and after.")] = None,

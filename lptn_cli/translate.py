@@ -65,10 +65,28 @@ class Retoucher:
         with self._lock, _memory_told():
             if self.preset.native_scale is None:
                 return self._at_full_resolution(pixels, light, color, orientation, icc)
-            small = shrink(pixels, self.preset.native_scale)
-            look, gain = self._translate(small, orientation, icc)
-            a, b = fit_affine(small, blend(small, look, light, color), blend_gain(gain, light))
-            return finish(pixels, a, b)
+            small = self.shrunk(pixels)
+            return self.finished(pixels, *self.affine(small, light, color, orientation, icc))
+
+    def shrunk(self, pixels: Pixels) -> FloatImage:
+        """The photo at the preset's native scale, (h, w, 3) float32 in [0, 1]: what the network sees."""
+        return shrink(pixels, self.preset.native_scale or min(pixels.shape[:2]))
+
+    def affine(
+        self,
+        small: FloatImage,
+        light: float = 1,
+        color: float = 1,
+        orientation: int = 1,
+        icc: bytes | None = None,
+    ) -> tuple[FloatImage, FloatImage]:
+        """The look as a gain and an offset for every pixel of the small image, (h, w, 3) float32 each."""
+        look, gain = self._translate(small, orientation, icc)
+        return fit_affine(small, blend(small, look, light, color), blend_gain(gain, light))
+
+    def finished(self, pixels: Pixels, a: FloatImage, b: FloatImage) -> Pixels:
+        """The photo with the gain and the offset, enlarged: a new array of the same shape and dtype."""
+        return finish(pixels, a, b)
 
     def _translate(
         self, small: FloatImage, orientation: int, icc: bytes | None

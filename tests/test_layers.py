@@ -123,7 +123,7 @@ def test_what_starts_at_once_imports_nothing_heavy_at_module_level(module: str) 
 LAYERS = [  # from the top down: a module imports only what stands below it
     ["cli"],
     ["cli_looks"],
-    ["batch", "doctor", "training/run"],
+    ["batch", "bench", "doctor", "training/run"],
     ["pipeline", "training/report"],
     ["training/loop"],
     ["training/data"],

@@ -35,7 +35,7 @@ class Weights:
 
 
 FREE = Weights(0, 10, 2, 6, 2, 100, 0.35)
-GUIDED = Weights(10, 2, 3, 3, 1, 100, 0)
+GUIDED = Weights(10, 2, 3, 6, 1, 100, 0)
 
 
 class UnpairedObjective:
