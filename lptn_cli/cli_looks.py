@@ -128,6 +128,7 @@ def train(
     guide: Annotated[GuideName | None, typer.Option(help="Without pairs: start from this hand-written look.")] = None,
     losses_: Annotated[Losses, typer.Option("--losses", help="Without pairs: our own, or those of the paper.")] = Losses.OWN,
     identity: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Folder of photos that should stay as they are; repeatable.")] = None,
+    restore: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Folder of well-graded photos, to be brought back from flat, dark renderings; repeatable.")] = None,
     minutes: Annotated[float, typer.Option(min=0.01, help="How long to train, earlier runs included.")] = 60,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the last run of this name ended.")] = False,
     native_scale: Annotated[int, typer.Option(min=64, max=1024, help="Short side in pixels at which the look is learned.")] = 240,
@@ -151,12 +152,12 @@ def train(
         raise UsageError("give either --pairs DIR, or --from DIR and --to DIR")
     if pairs and (guide or losses_ is not Losses.OWN):
         raise UsageError("--guide and --losses are for --from and --to; pairs show what is wanted")
-    if identity and not pairs:
-        raise UsageError("--identity is for --pairs")
+    if (identity or restore) and not pairs:
+        raise UsageError("--identity and --restore are for --pairs")
     if guide and losses_ is Losses.PUBLISHED:
         raise UsageError("the losses of the paper know no guide; give --guide or --losses published")
     if pairs:
-        load = partial(run.pairs, pairs, identity or [])
+        load = partial(run.pairs, pairs, identity or [], restore or [])
     else:
         published = losses_ is Losses.PUBLISHED
         load = partial(run.groups, from_ or [], to_ or [], guide.value if guide else None, published)

@@ -21,6 +21,7 @@ from lptn_cli.training.batches import pair_batch
 from lptn_cli.training.data import load_pairs
 from lptn_cli.training.loop import Step, Trainer, near_identity
 from lptn_cli.training.pairs import PairObjective
+from lptn_cli.training.renderings import unedited, varied
 from lptn_cli.training.run import OWN
 from tests.command import run as lptn
 from tests.conftest import photo
@@ -63,7 +64,7 @@ def train(
     pairs: Path, work: Path, listener: Listener, *, resume: bool = False, minutes: float = 10
 ) -> Preset:
     return run.train(
-        "mine", partial(run.pairs, pairs, [pairs / "target"]),
+        "mine", partial(run.pairs, pairs, [pairs / "target"], [pairs / "target"]),
         minutes=10, resume=resume, native_scale=64, levels=4, device="cpu",
         seed=1, work=work / "work", to=work / "presets", overwrite=False, said={"description": "brighter"},
         report=listener, stop=listener.stop,
@@ -108,15 +109,15 @@ def test_too_few_pairs_is_said(pairs: Path, tmp_path: Path) -> None:
     for part in ("input", "target"):
         (tmp_path / part).mkdir()
     with pytest.raises(UsageError, match="0 usable pairs"):
-        load_pairs(tmp_path, [], 64)
+        load_pairs(tmp_path, [], [], 64)
     with pytest.raises(UsageError, match="no folder"):
-        load_pairs(tmp_path / "none", [], 64)
+        load_pairs(tmp_path / "none", [], [], 64)
     with pytest.raises(UsageError, match="usable pairs"):
-        load_pairs(pairs, [], 640)
+        load_pairs(pairs, [], [], 640)
 
 
 def test_held_back_photos_are_always_the_same_and_never_trained_on(pairs: Path) -> None:
-    once, again = load_pairs(pairs, [], 64), load_pairs(pairs, [], 64)
+    once, again = load_pairs(pairs, [], [], 64), load_pairs(pairs, [], [], 64)
     held = {pair.name for pair in once.held_back}
     assert held == {pair.name for pair in again.held_back}
     assert held
@@ -124,13 +125,43 @@ def test_held_back_photos_are_always_the_same_and_never_trained_on(pairs: Path) 
 
 
 def test_batches_are_reproducible_and_keep_pairs_together(pairs: Path) -> None:
-    data = load_pairs(pairs, [], 64)
-    draws = [pair_batch(data.pairs, [], 0.0, torch.Generator().manual_seed(5), 4) for _ in range(2)]
+    data = load_pairs(pairs, [], [], 64)
+    draws = [pair_batch([(data.pairs, 1.0)], torch.Generator().manual_seed(5), 4) for _ in range(2)]
     assert torch.equal(draws[0][0], draws[1][0])
-    inputs, targets = draws[0]
+    inputs, targets, _ = draws[0]
     assert inputs.shape == targets.shape
     gain = (targets.mean((0, 2, 3)) / inputs.mean((0, 2, 3))).numpy()
     np.testing.assert_allclose(gain, [1.6, 1.5, 1.3], rtol=0.05)
+
+
+def test_photos_that_show_what_a_held_back_pair_shows_are_not_learned_from(pairs: Path) -> None:
+    """Under other names and in another grading they would give the held-back pairs away."""
+    data = load_pairs(pairs, [pairs / "input"], [pairs / "target"], 64)
+    held = {pair.name for pair in data.held_back}
+    for photos in (data.identity, data.restore):
+        assert len(photos) >= 10 - len(held)
+        assert not held & {pair.name for pair in photos}
+
+
+def test_sources_are_drawn_by_their_shares_and_told_apart(pairs: Path) -> None:
+    data = load_pairs(pairs, [], [pairs / "target"], 64)
+    sources = [(data.pairs, 1.0), ([], 0.5), (data.restore, 0.25)]
+    generator = torch.Generator().manual_seed(1)
+    numbers = torch.cat([pair_batch(sources, generator)[2] for _ in range(60)])
+    assert set(numbers.tolist()) == {0, 2}
+    assert float((numbers == 2).float().mean()) == pytest.approx(0.25, abs=0.06)
+
+
+def test_an_unedited_rendering_is_darker_flatter_and_paler_and_a_varied_one_is_near() -> None:
+    photos = torch.from_numpy(np.stack([photo(48, 64, seed=n) for n in range(16)])).permute(0, 3, 1, 2) / 255
+    raw, near = (make(photos, torch.Generator().manual_seed(2)) for make in (unedited, varied))
+    for made in (raw, near):
+        assert made.shape == photos.shape
+        assert 0 <= float(made.min()) <= float(made.max()) <= 1
+    assert 0.4 < float(raw.mean() / photos.mean()) < 0.85
+    assert float(raw.std((1, 2, 3)).mean()) < 0.8 * float(photos.std((1, 2, 3)).mean())
+    assert 0.01 < float((near - photos).abs().mean()) < 0.08
+    assert float(varied(photos, torch.Generator(), 0).sub(photos).abs().max()) < 1e-5
 
 
 def test_an_untrained_network_is_near_the_identity() -> None:
@@ -143,7 +174,7 @@ def test_an_untrained_network_is_near_the_identity() -> None:
 
 def test_resumed_random_numbers_go_on(pairs: Path, tmp_path: Path) -> None:
     """The same run in one go and in two gives the same weights."""
-    data = load_pairs(pairs, [], 64)
+    data = load_pairs(pairs, [], [], 64)
 
     def trainer() -> Trainer:
         torch.manual_seed(0)
@@ -170,7 +201,7 @@ def test_a_name_that_is_taken_or_cannot_be_used_is_said_before_training(pairs: P
 
     def start(name: str, *, overwrite: bool) -> Preset:
         return run.train(
-            name, partial(run.pairs, pairs, []), minutes=0.001, resume=False, native_scale=64, levels=4,
+            name, partial(run.pairs, pairs, [], []), minutes=0.001, resume=False, native_scale=64, levels=4,
             device="cpu", seed=0, work=tmp_path / f"work-{overwrite}", to=tmp_path, overwrite=overwrite,
             said={}, report=Listener(), stop=Stop(),
         )  # fmt: skip
@@ -244,7 +275,7 @@ def test_other_ways_to_learn_without_pairs(
         (["--from", "a"], "give either --pairs"),
         (["--pairs", "a", "--guide", "night"], "are for --from and --to"),
         (["--pairs", "a", "--losses", "published"], "are for --from and --to"),
-        (["--from", "a", "--to", "b", "--identity", "c"], "--identity is for --pairs"),
+        (["--from", "a", "--to", "b", "--identity", "c"], "are for --pairs"),
         (["--from", "a", "--to", "b", "--guide", "night", "--losses", "published"], "know no guide"),
     ],
 )

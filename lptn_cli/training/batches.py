@@ -22,31 +22,34 @@ GRID = 4
 
 
 def pair_batch(
-    pairs: Sequence[Pair],
-    identity: Sequence[Pair],
-    share: float,
-    generator: torch.Generator,
-    size: int = BATCH,
-) -> tuple[Tensor, Tensor]:
-    """Inputs and targets, (size, 3, h, w) each in [0, 1], about `share` of them identity pairs.
+    sources: Sequence[tuple[Sequence[Pair], float]], generator: torch.Generator, size: int = BATCH
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Inputs and targets, (size, 3, h, w) each in [0, 1], and the number of the source of each, (size,).
 
+    sources: pairs and about the share of a batch that comes from them; the first makes up what others leave.
     All photos of a batch are wide or all are tall, cut at random to one shape, 75 to 100 % of the smallest of
     them; half are mirrored.
     """
-    wide = pairs[_number(len(pairs), generator)].is_wide
-    sources = [pool for pool in ([p for p in s if p.is_wide == wide] for s in (pairs, identity)) if pool]
-    chosen = []
+    first = sources[0][0]
+    wide = first[_number(len(first), generator)].is_wide
+    pools = [[pair for pair in pairs if pair.is_wide == wide] for pairs, _ in sources]
+    numbers, chosen = [], []
     for _ in range(size):
-        use_identity = len(sources) > 1 and torch.rand((), generator=generator) < share
-        pool = sources[1 if use_identity else 0]
-        chosen.append(pool[_number(len(pool), generator)])
+        left = float(torch.rand((), generator=generator))
+        number = 0
+        for n, (_, share) in enumerate(sources[1:], 1):
+            if pools[n] and 0 <= left < share:
+                number = n
+            left -= share
+        numbers.append(number)
+        chosen.append(pools[number][_number(len(pools[number]), generator)])
     shape = _shape([pair.input for pair in chosen], generator)
     cut = [_cut(shape, generator, pair.input, pair.target) for pair in chosen]
     batch = np.stack([np.stack(side) for side in zip(*cut, strict=True)])  # (2, size, h, w, 3)
     for n in range(size):
         if torch.rand((), generator=generator) < GREY_SHARE:
             batch[:, n] = np.rint(batch[:, n] @ LUMA).astype(np.uint8)[..., None]
-    return tensor(batch[0]), tensor(batch[1])
+    return tensor(batch[0]), tensor(batch[1]), torch.tensor(numbers)
 
 
 class GroupBatches:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -20,6 +21,8 @@ from lptn_cli.finish import shrink
 from lptn_cli.translate import turn_upright
 
 HELD_BACK = 0.05  # share of the photos that training never sees
+FINGERPRINT = 24  # cells a side
+SAME_PICTURE = 0.97  # correlation of the fingerprints of two gradings of one picture, or more
 LEAST = 8  # photos on each side, below which nothing is learned
 MAX_PIXELS = 250_000_000
 
@@ -50,29 +53,53 @@ class Pair:
 
 @dataclass(frozen=True)
 class PairData:
-    """What a run on pairs works with. `identity` holds photos that should stay as they are."""
+    """What a run on pairs works with.
+
+    `identity` holds photos that should stay as they are, `restore` photos to be brought back when they are
+    shown as a camera's unedited rendering.
+    """
 
     pairs: Sequence[Pair]
     identity: Sequence[Pair]
+    restore: Sequence[Pair]
     held_back: Sequence[Pair]
     held_back_identity: Sequence[Pair]
     skipped: Sequence[str]  # one line for each photo that was left out, with the reason
 
 
-def load_pairs(folder: Path, identity: Sequence[Path], short_side: int) -> PairData:
-    """Read FOLDER/input and FOLDER/target (same file stems) and folders of photos to leave alone.
+def load_pairs(folder: Path, identity: Sequence[Path], restore: Sequence[Path], short_side: int) -> PairData:
+    """Read FOLDER/input and FOLDER/target (same file stems), folders of photos to leave alone and to restore.
 
-    Photos that cannot be used are skipped and named. Raises UsageError when too few are left to train on.
+    Photos that cannot be used are skipped and named; those that show what a held-back pair shows are left out
+    in silence. Raises UsageError when too few are left to train on.
     """
     skipped: list[str] = []
     pairs = load_sides(folder, short_side, skipped)
-    kept = [Pair(s, p, p) for f in identity for s, p in _load(f, short_side, skipped)]
     if len(pairs) < LEAST:
         fact = f"{folder} holds {len(pairs)} usable pairs"
         raise UsageError(f"{fact}; training needs {LEAST}, as input/NAME and target/NAME")
     train, held = split(pairs)
+    secret = np.stack([_fingerprint(pair.target) for pair in held])
+    kept, restored = (
+        [
+            Pair(stem, pixels, pixels)
+            for part in folders
+            for stem, pixels in _load(part, short_side, skipped)
+            if (secret @ _fingerprint(pixels)).max() < SAME_PICTURE
+        ]
+        for folders in (identity, restore)
+    )
     train_identity, held_identity = split(kept)
-    return PairData(train, train_identity, held, held_identity, skipped)
+    train_restore, _ = split(restored)
+    return PairData(train, train_identity, train_restore, held, held_identity, skipped)
+
+
+def _fingerprint(pixels: Pixels8) -> NDArray[np.float32]:
+    """The light of a photo on 24x24 cells, less its mean, at length 1: its product with another's is their
+    correlation, which survives any grading."""
+    grey: NDArray[np.float32] = F.adaptive_avg_pool2d(tensor(pixels[None]).mean(1), FINGERPRINT).numpy()
+    grey = (grey - grey.mean()).ravel()
+    return grey / max(float(np.linalg.norm(grey)), 1e-6)
 
 
 def load_sides(

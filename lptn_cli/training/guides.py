@@ -96,31 +96,31 @@ def summer(photo: Tensor) -> Tensor:
 
 
 def golden(photo: Tensor) -> Tensor:
-    """Low sun: amber where light falls, a glow above the horizon, shadows less so."""
+    """Low sun: amber where light falls, dim shadows, a sky that glows above the horizon."""
     scene = Scene(photo)
-    glow = torch.exp(-(((scene.height - scene.horizon) / 0.35) ** 2))
-    seen = mix(photo, photo * tint(photo, 1.25, 0.97, 0.80), 0.7 * scene.vegetation)
+    glow = torch.exp(-(((scene.height - scene.horizon) / 0.38) ** 2))
+    seen = mix(photo, photo * tint(photo, 1.25, 0.97, 0.80), 0.5 * scene.vegetation)
     ratio = mix(seen / scene.light.clamp(min=0.03), torch.ones_like(photo), 0.15)
     amber = smoothstep(scene.light, 0.15, 0.8)
-    tone = mix(tint(photo, 1.12, 0.96, 0.84), tint(photo, 1.32, 0.97, 0.52), amber)
-    land = _lit(ratio * tone, 0.96 * scene.light**1.08)
-    tone = mix(tint(photo, 1.08, 0.95, 0.98), tint(photo, 1.36, 0.94, 0.50), glow)
-    sky = _lit(mix(tone, ratio * tone, 0.22), 0.10 + 0.84 * scene.light)
+    tone = mix(tint(photo, 1.10, 0.95, 0.88), tint(photo, 1.36, 0.96, 0.48), amber)
+    land = _lit(ratio * tone, 0.88 * scene.light**1.18)
+    tone = mix(tint(photo, 0.98, 0.93, 1.16), tint(photo, 1.42, 0.91, 0.50), glow)
+    sky = _lit(mix(tone, ratio * tone, 0.18), (0.04 + 0.86 * scene.light**1.1) * (0.74 + 0.26 * glow))
     return mix(land, sky, 0.92 * scene.sky).clamp(0, 1)
 
 
 def autumn(photo: Tensor) -> Tensor:
-    """Leaves red where dark and gold where light, straw in the meadows, a warm muted rest."""
+    """Leaves red where dark and gold where light, straw and fallen leaves on meadows."""
     scene = Scene(photo)
     meadow = smoothstep(scene.height, 0.45, 0.75) * (1 - smoothstep(scene.texture, 0.03, 0.05))
-    lit = smoothstep(blur(scene.light, 2), 0.12, 0.6)
-    leaf = mix(tint(photo, 1.72, 0.76, 0.36), tint(photo, 1.50, 0.92, 0.28), lit)
-    leaf = mix(leaf, tint(photo, 1.30, 0.97, 0.48), 0.7 * meadow) * (0.05 + 1.10 * scene.light)
+    lit = smoothstep(blur(scene.light, 2), 0.12, 0.55)
+    leaf = mix(tint(photo, 1.92, 0.66, 0.26), tint(photo, 1.66, 0.84, 0.14), lit)
+    leaf = mix(leaf, tint(photo, 1.50, 0.88, 0.30), 0.7 * meadow) * (0.05 + 1.08 * scene.light)
     rest = 1 - scene.vegetation
-    result = mix(photo, scene.light * tint(photo, 1.02, 1.0, 0.97), 0.28 * rest)
-    result = result * mix(tint(photo, 1.0, 1.0, 1.0), tint(photo, 1.12, 0.98, 0.80), rest * (1 - scene.sky))
-    result = mix(result, leaf, 0.94 * scene.vegetation)
-    return (result * tint(photo, 1.02, 0.97, 0.88)).clamp(0, 1)
+    result = mix(photo, scene.light * tint(photo, 1.02, 1.0, 0.98), 0.25 * rest)
+    land = rest * (1 - scene.sky) * (1 - smoothstep(photo[:, 2:] - photo[:, :1], 0.0, 0.10))
+    result = result * mix(tint(photo, 1.0, 1.0, 1.0), tint(photo, 1.14, 0.97, 0.78), land)
+    return (mix(result, leaf, 0.95 * scene.vegetation) * tint(photo, 1.0, 0.985, 0.96)).clamp(0, 1)
 
 
 def _lit(colour: Tensor, light: Tensor) -> Tensor:

@@ -44,10 +44,17 @@ class Source:
     keeps_grey: bool  # photos without colour are among those it learns from, and stay so
 
 
-def pairs(folder: Path, identity: Sequence[Path], native_scale: int, device: torch.device) -> Source:
-    """Learn from FOLDER/input and FOLDER/target, and from photos to leave alone."""
-    data = load_pairs(folder, identity, native_scale)
-    counts = f"{len(data.pairs)} pairs and {len(data.identity)} photos to leave alone"
+def pairs(
+    folder: Path,
+    identity: Sequence[Path],
+    restore: Sequence[Path],
+    native_scale: int,
+    device: torch.device,
+) -> Source:
+    """Learn from FOLDER/input and FOLDER/target, from photos to leave alone and from photos to restore."""
+    data = load_pairs(folder, identity, restore, native_scale)
+    parts = [f"{len(data.pairs)} pairs", f"{len(data.identity)} photos to leave alone"]
+    counts = ", ".join([*parts, f"{len(data.restore)} to restore"] if data.restore else parts)
     return Source(PairObjective(data, device), counts, data.skipped, keeps_grey=True)
 
 
