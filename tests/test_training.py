@@ -24,6 +24,7 @@ from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.renderings import unedited, varied
 from lptn_cli.training.run import OWN
 from tests.command import run as lptn
+from tests.command import save
 from tests.conftest import photo
 
 
@@ -134,18 +135,26 @@ def test_batches_are_reproducible_and_keep_pairs_together(pairs: Path) -> None:
     np.testing.assert_allclose(gain, [1.6, 1.5, 1.3], rtol=0.05)
 
 
-def test_photos_that_show_what_a_held_back_pair_shows_are_not_learned_from(pairs: Path) -> None:
+def test_photos_that_show_what_a_held_back_pair_shows_are_not_learned_from(tmp_path: Path) -> None:
     """Under other names and in another grading they would give the held-back pairs away."""
-    data = load_pairs(pairs, [pairs / "input"], [pairs / "target"], 64)
-    held = {pair.name for pair in data.held_back}
-    for photos in (data.identity, data.restore):
-        assert len(photos) >= 10 - len(held)
-        assert not held & {pair.name for pair in photos}
+    numbers = np.random.default_rng(0)
+    for n in range(30):
+        scene = np.kron(numbers.integers(40, 250, (4, 5, 3)), np.ones((16, 16, 1))).astype(np.uint8)
+        save(tmp_path / "input" / f"{n}.png", scene // 2)
+        save(tmp_path / "target" / f"{n}.png", scene)
+        save(tmp_path / "others" / f"photo-{n}.png", (scene * 0.8 + 10).astype(np.uint8))
+    data = load_pairs(tmp_path, [tmp_path / "others"], [tmp_path / "others"], 64)
+    held = {f"photo-{pair.name}" for pair in data.held_back}
+    assert held
+    for photos in ([*data.identity, *data.held_back_identity], data.restore):
+        names = {pair.name for pair in photos}
+        assert not held & names
+        assert len(names) >= 26 - len(held)
 
 
 def test_sources_are_drawn_by_their_shares_and_told_apart(pairs: Path) -> None:
-    data = load_pairs(pairs, [], [pairs / "target"], 64)
-    sources = [(data.pairs, 1.0), ([], 0.5), (data.restore, 0.25)]
+    data = load_pairs(pairs, [], [], 64)
+    sources = [(data.pairs, 1.0), ([], 0.5), (data.pairs, 0.25)]
     generator = torch.Generator().manual_seed(1)
     numbers = torch.cat([pair_batch(sources, generator)[2] for _ in range(60)])
     assert set(numbers.tolist()) == {0, 2}
