@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PHOTOS ?=
 OUT ?= demo-out
+GPU_OUT ?= $(if $(filter environment,$(origin OUT)),$(OUT),benchmarks/results)
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint bench gpu-check clean
 
 setup: $(VENV)/.done
 
@@ -27,6 +28,10 @@ lint: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.batch --out benchmarks/results
+
+# Without `setup`: a bare machine with a GPU has its own torch and Triton, in $(PYTHON).
+gpu-check:
+	$(PYTHON) -m benchmarks.gpu --out $(GPU_OUT)
 
 clean:
 	rm -rf $(VENV) $(OUT) dist

@@ -57,9 +57,10 @@ def bench(preset: str, device: str = "auto", photo: Path | None = None, runs: in
 def _looked_at(look: Retoucher, pixels: Pixels, watch: _Watch) -> Pixels:
     if look.preset.native_scale is None:
         return watch.time("look", partial(look, pixels))
-    small = watch.time("shrink", partial(look.shrunk, pixels))
+    photo = look.placed(pixels)
+    small = watch.time("shrink", partial(photo.shrunk, look.preset.native_scale))
     a, b = watch.time("network", partial(look.affine, small))
-    return watch.time("finish", partial(look.finished, pixels, a, b))
+    return watch.time("finish", partial(photo.finished, a, b))
 
 
 class _Watch:

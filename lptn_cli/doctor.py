@@ -13,7 +13,7 @@ from lptn_cli.codecs.formats import EXTENSIONS
 
 PACKAGES = (
     "torch", "numpy", "opencv-python-headless", "simplejpeg", "tifffile", "imagecodecs", "pillow",
-    "safetensors", "typer", "rich",
+    "numba", "safetensors", "typer", "rich",
 )  # fmt: skip
 
 

@@ -25,15 +25,23 @@ FLATNESS = 1e-5
 STRIP_ROWS = 64
 
 
+def small_size(shape: tuple[int, ...], short_side: int) -> tuple[int, int]:
+    """Height and width of a photo whose shorter side becomes `short_side`, if it is more."""
+    ratio = min(1.0, short_side / min(shape[:2]))
+    return max(1, round(shape[0] * ratio)), max(1, round(shape[1] * ratio))
+
+
 def shrink(pixels: Pixels, short_side: int) -> FloatImage:
     """Area-average shrink so that the shorter side is `short_side`; never enlarges.
 
     pixels: (H, W, 3) uint8 or uint16. Returns (h, w, 3) float32 in [0, 1].
     """
-    height, width = pixels.shape[:2]
-    ratio = min(1.0, short_side / min(height, width))
-    size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
-    small = pixels if ratio == 1.0 else cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    height, width = size = small_size(pixels.shape, short_side)
+    small = (
+        pixels
+        if size == pixels.shape[:2]
+        else cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+    )
     return np.multiply(small, 1.0 / np.iinfo(pixels.dtype).max, dtype=np.float32)
 
 
@@ -62,6 +70,19 @@ def finish(pixels: Pixels, a: FloatImage, b: FloatImage) -> Pixels:
     wide_a, wide_b = _enlarge_columns(a, width), _enlarge_columns(b * scale, width)
     lower, fraction = _between_rows(height, len(a))
     return _multiply_add()(pixels, wide_a, wide_b, lower, fraction)
+
+
+class OnCPU:
+    """A photo in memory, for its two passes."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        self.pixels = pixels
+
+    def shrunk(self, short_side: int) -> FloatImage:
+        return shrink(self.pixels, short_side)
+
+    def finished(self, a: FloatImage, b: FloatImage) -> Pixels:
+        return finish(self.pixels, a, b)
 
 
 @cache

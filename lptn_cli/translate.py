@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,10 +17,20 @@ from lptn_cli import preset as presets
 from lptn_cli.codecs.icc import from_srgb, to_srgb
 from lptn_cli.codecs.image import Pixels
 from lptn_cli.errors import OUT_OF_MEMORY, DeviceError, NoMemoryError, TooSmallError
-from lptn_cli.finish import FloatImage, OpenCVError, finish, fit_affine, shrink
+from lptn_cli.finish import FloatImage, OnCPU, OpenCVError, fit_affine
 from lptn_cli.network import LPTN, Variant, channels_last
 from lptn_cli.preset import Preset
 from lptn_cli.strength import blend, blend_gain
+
+
+class Placed(Protocol):
+    """A photo, for its two full-resolution passes (finish.OnCPU, finish_cuda.OnCUDA)."""
+
+    def shrunk(self, short_side: int) -> FloatImage:
+        """The photo with its shorter side so long, if it is more: (h, w, 3) float32 in [0, 1]."""
+
+    def finished(self, a: FloatImage, b: FloatImage) -> Pixels:
+        """The photo times `a` plus `b`, both enlarged: a new array of its shape and dtype."""
 
 
 class Retoucher:
@@ -65,12 +77,15 @@ class Retoucher:
         with self._lock, _memory_told():
             if self.preset.native_scale is None:
                 return self._at_full_resolution(pixels, light, color, orientation, icc)
-            small = self.shrunk(pixels)
-            return self.finished(pixels, *self.affine(small, light, color, orientation, icc))
+            photo = self.placed(pixels)
+            small = photo.shrunk(self.preset.native_scale)
+            return photo.finished(*self.affine(small, light, color, orientation, icc))
 
-    def shrunk(self, pixels: Pixels) -> FloatImage:
-        """The photo at the preset's native scale, (h, w, 3) float32 in [0, 1]: what the network sees."""
-        return shrink(pixels, self.preset.native_scale or min(pixels.shape[:2]))
+    def placed(self, pixels: Pixels) -> Placed:
+        """The photo where its two full-resolution passes are made: in memory, or on the GPU."""
+        if self.device.type == "cuda" and (on_cuda := _kernels()):
+            return on_cuda(pixels, self.device)
+        return OnCPU(pixels)
 
     def affine(
         self,
@@ -83,10 +98,6 @@ class Retoucher:
         """The look as a gain and an offset for every pixel of the small image, (h, w, 3) float32 each."""
         look, gain = self._translate(small, orientation, icc)
         return fit_affine(small, blend(small, look, light, color), blend_gain(gain, light))
-
-    def finished(self, pixels: Pixels, a: FloatImage, b: FloatImage) -> Pixels:
-        """The photo with the gain and the offset, enlarged: a new array of the same shape and dtype."""
-        return finish(pixels, a, b)
 
     def _translate(
         self, small: FloatImage, orientation: int, icc: bytes | None
@@ -115,6 +126,16 @@ class Retoucher:
         np.multiply(result, scale, out=result)
         np.rint(np.clip(result, 0, scale, out=result), out=result)
         return result.astype(np.uint8) if pixels.dtype == np.uint8 else result.astype(np.uint16)
+
+
+@cache
+def _kernels() -> Callable[[Pixels, torch.device], Placed] | None:
+    """The passes on the GPU, unless Triton is missing."""
+    try:
+        from lptn_cli.finish_cuda import OnCUDA
+    except ImportError:
+        return None
+    return OnCUDA
 
 
 @contextmanager

@@ -169,9 +169,9 @@ def test_out_of_memory_is_told_whoever_ran_out(look: Retoucher, monkeypatch: pyt
         def fail(*_: object, cause: Exception = cause) -> None:
             raise cause
 
-        monkeypatch.setattr("lptn_cli.translate.shrink", fail)
+        monkeypatch.setattr("lptn_cli.finish.shrink", fail)
         with pytest.raises(NoMemoryError, match="fewer --jobs"):
             look(photo(40, 40))
-    monkeypatch.setattr("lptn_cli.translate.shrink", lambda *_: [][1])
+    monkeypatch.setattr("lptn_cli.finish.shrink", lambda *_: [][1])
     with pytest.raises(IndexError):
         look(photo(40, 40))

@@ -1,0 +1,101 @@
+"""`make gpu-check`: the CUDA tests, then what a 4K photo costs an NVIDIA GPU, ours and the published way.
+
+    python -m benchmarks.gpu [--out $OUT]
+
+GPU time is that between CUDA events, median of RUNS after warm-ups: shrink, network, finish; and the published
+network at full resolution, in one run. Wall time is of whole photos, memory to memory. Writes OUT/gpu.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.machine import machine, publish
+from lptn_cli import Retoucher, finish_cuda
+from lptn_cli.finish import small_size
+from lptn_cli.network import LPTN
+
+RUNS = 30
+SHAPE = (2160, 3840, 3)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    options = parser.parse_args()
+    if not torch.cuda.is_available():
+        print("gpu-check: no NVIDIA GPU here; tests/test_finish_cuda.py runs the kernels without one")
+        return 0
+    tests = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "tests/test_cuda.py",
+        "tests/test_finish_cuda.py",
+    ]
+    passed = subprocess.run(tests, check=False).returncode == 0
+    publish({"what": "a 4K photo on a GPU", **_figures(), "tests_passed": passed}, options.out, "gpu")
+    return 0 if passed else 1
+
+
+def _figures() -> dict[str, object]:
+    pixels = np.random.default_rng(0).integers(0, 256, SHAPE).astype(np.uint8)
+    look = Retoucher("retouch", "cuda")
+    photo = torch.from_numpy(pixels).cuda()
+    size = small_size(SHAPE, look.preset.native_scale or 240)
+    small = finish_cuda.shrink(photo, *size)
+    a, b = torch.ones_like(small), torch.zeros_like(small)
+    image = small.permute(2, 0, 1)[None]
+    whole = photo.permute(2, 0, 1)[None].float() / 255
+    published = LPTN(num_high=3, form="released").cuda().eval()
+    with torch.inference_mode():
+        stages = {
+            "shrink": _gpu_ms(lambda: finish_cuda.shrink(photo, *size)),
+            "network": _gpu_ms(lambda: look._network(image)),
+            "finish": _gpu_ms(lambda: finish_cuda.finish(photo, a, b)),
+            "published, full resolution": _gpu_ms(lambda: published(whole)),
+        }
+    return {
+        "machine": machine(),
+        "gpu": torch.cuda.get_device_name(),
+        "gpu_ms": stages,
+        "wall_ms_a_photo": round(1000 * _wall(lambda: look(pixels)), 2),
+    }
+
+
+def _gpu_ms(work: Callable[[], object]) -> float:
+    for _ in range(5):
+        work()
+    spent: list[float] = []
+    for _ in range(RUNS):
+        before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+        before.record()
+        work()
+        after.record()
+        torch.cuda.synchronize()
+        spent.append(before.elapsed_time(after))
+    return round(statistics.median(spent), 4)
+
+
+def _wall(work: Callable[[], object]) -> float:
+    spent = []
+    for _ in range(RUNS):
+        started = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - started)
+    return statistics.median(spent)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
