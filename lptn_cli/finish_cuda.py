@@ -1,7 +1,7 @@
 """The two full-resolution passes of `finish` as Triton kernels: each value of the photo is read once a pass.
 
-Both work on the interleaved pixels of a photo, (H, W, 3) uint8 or uint16, as they come from the codec. They can
-run in Triton's interpreter (TRITON_INTERPRET=1), which is how they are tested without a GPU.
+Both work on the interleaved pixels of a photo, (H, W, 3) uint8 or uint16, as they come from the codec. They
+run in Triton's interpreter too (TRITON_INTERPRET=1), which is how they are tested without a GPU.
 """
 
 from __future__ import annotations
