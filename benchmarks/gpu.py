@@ -3,7 +3,8 @@
     python -m benchmarks.gpu [--out $OUT]
 
 GPU time is that between CUDA events, median of RUNS after warm-ups: shrink, network, finish; and the
-published network at full resolution, in one run. Wall time is of whole photos, memory to memory. Writes OUT/gpu.json.
+published network at full resolution, in one run. Wall time is of whole photos, memory to memory. Writes
+OUT/gpu.json.
 """
 
 from __future__ import annotations

@@ -100,3 +100,12 @@ def test_gradient_penalty_is_none_where_the_slope_is_one() -> None:
         steep.slope = slope
         found = float(gradient_penalty(steep, batch(2), 1 - batch(2), generator()).detach())
         assert found == pytest.approx(penalty, abs=1e-3)
+
+
+def test_a_cast_is_further_from_the_guide_than_errors_that_cancel_out() -> None:
+    wanted = batch(1)
+    checks = 0.1 * (torch.arange(96 * 128).view(96, 128) + torch.arange(96)[:, None]).remainder(2).mul(2).sub(
+        1
+    )
+    assert float(losses.to_guide(wanted + checks, wanted)) == pytest.approx(0.1, rel=0.01)
+    assert float(losses.to_guide(wanted + 0.1, wanted)) == pytest.approx(0.2, rel=0.01)

@@ -5,6 +5,7 @@ structure            luminance keeps its local pattern
 new_edges            nothing appears where the photo is flat: no blotches, no banding
 colour_noise         colour gets no finer detail than the photo's own
 out_of_range         nothing is left to be clipped
+to_guide             each pixel, and the mean of each neighbourhood, is what the guide wants
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ WINDOW = 9  # pixels, of the local correlation
 PATCH = 3  # pixels
 POSITION = 1.5  # weight of the vertical position in a patch: skies are above
 QUARTER = 4
+NEIGHBOURHOOD = 16
 EDGE = 0.03  # a gradient of the photo that allows as large a one in the result
 
 
@@ -94,6 +96,12 @@ def new_edges(photo: Tensor, result: Tensor) -> Tensor:
             there = _difference(before, step, dim).abs().amax(1, keepdim=True)
             total = total + (_difference(after, step, dim).abs() * torch.exp(-there / EDGE)).mean()
     return total / (2 * len(steps))
+
+
+def to_guide(result: Tensor, wanted: Tensor) -> Tensor:
+    """L1 between pixels plus L1 between means over 16 pixels: a cast is worse than many small errors."""
+    error = result - wanted
+    return error.abs().mean() + F.avg_pool2d(error, NEIGHBOURHOOD).abs().mean()
 
 
 def _difference(image: Tensor, step: int, dim: int) -> Tensor:

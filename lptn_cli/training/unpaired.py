@@ -68,7 +68,7 @@ class UnpairedObjective:
             + w.out_of_range * losses.out_of_range(after)
         )
         if w.guide:
-            total = total + w.guide * (result - wanted).abs().mean()
+            total = total + w.guide * losses.to_guide(result, wanted)
         if w.adversary:
             total = total + w.adversary * self.adversary.loss(result, targets, generator)
         return total
