@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PHOTOS ?=
 OUT ?= demo-out
+LOOKS ?= retouch day-to-night night-to-day summer-to-winter winter-to-summer golden-hour autumn
 GPU_OUT ?= $(if $(filter environment,$(origin OUT)),$(OUT),benchmarks/results)
 
-.PHONY: setup demo test lint bench gpu-check clean
+.PHONY: setup demo test lint bench looks gpu-check clean
 
 setup: $(VENV)/.done
 
@@ -28,6 +29,11 @@ lint: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.batch --out benchmarks/results
+
+# What the presets are worth, on ../shared/photos (or PHOTOS=, a folder of groups): the README's table.
+looks: setup
+	$(BIN)/python -m benchmarks.looks $(or $(PHOTOS),../shared/photos) --out benchmarks/results \
+		$(foreach preset,$(LOOKS),-p $(preset))
 
 # Without `setup`: a bare machine with a GPU has its own torch and Triton, in $(PYTHON).
 gpu-check:
