@@ -19,8 +19,8 @@ body { margin: 0 auto; max-width: 1500px; padding: 2.5rem 1.5rem; background: va
        font: 1rem/1.5 system-ui, sans-serif; }
 h1 { font-weight: 600; margin: 0; } h2 { font-weight: 600; margin: 3rem 0 0; } p { margin: .2rem 0 1rem; }
 p, code { color: var(--quiet); }
-section { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 440px), 1fr)); gap: 1rem; }
-figure { position: relative; margin: 0; border-radius: 6px; overflow: hidden; }
+section { columns: 3 400px; column-gap: 1rem; }
+figure { position: relative; margin: 0 0 1rem; border-radius: 6px; overflow: hidden; break-inside: avoid; }
 img { display: block; width: 100%; }
 img + img { position: absolute; inset: 0; clip-path: inset(0 0 0 var(--at)); }
 input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0; cursor: ew-resize; }

@@ -20,12 +20,17 @@ INK = (40, 40, 40)
 
 
 def thumbnail(path: Path, width: int, height: int) -> Image.Image:
-    """The photo upright in sRGB, fitted into width x height on paper."""
+    """The photo upright in sRGB, fitted into width x height."""
     photo = decode(path.read_bytes())
     small = shrink(photo.pixels, min(width, height))
     upright = to_srgb(turn_upright(small, photo.metadata.orientation), photo.metadata.icc)
     picture = Image.fromarray(np.rint(np.clip(upright, 0, 1) * 255).astype(np.uint8))
     picture.thumbnail((width, height), Image.Resampling.LANCZOS)
+    return picture
+
+
+def on_paper(picture: Image.Image, width: int, height: int) -> Image.Image:
+    """The picture in the middle of width x height of paper."""
     cell = Image.new("RGB", (width, height), PAPER)
     cell.paste(picture, ((width - picture.width) // 2, (height - picture.height) // 2))
     return cell
@@ -45,5 +50,5 @@ def write_sheet(
     for row, photos in enumerate(rows):
         for column, photo in enumerate(photos):
             place = (GAP + column * (width + GAP), CAPTION + row * (height + GAP))
-            sheet.paste(thumbnail(photo, width, height), place)
+            sheet.paste(on_paper(thumbnail(photo, width, height), width, height), place)
     sheet.save(path)
