@@ -8,8 +8,8 @@ which, for a gain that is constant nearby, is the Laplacian reconstruction with 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -36,13 +36,10 @@ def shrink(pixels: Pixels, short_side: int) -> FloatImage:
 
     pixels: (H, W, 3) uint8 or uint16. Returns (h, w, 3) float32 in [0, 1].
     """
-    height, width = size = small_size(pixels.shape, short_side)
-    small = (
-        pixels
-        if size == pixels.shape[:2]
-        else cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
-    )
-    return np.multiply(small, 1.0 / np.iinfo(pixels.dtype).max, dtype=np.float32)
+    height, width = small_size(pixels.shape, short_side)
+    if (height, width) == pixels.shape[:2]:
+        return np.multiply(pixels, 1.0 / np.iinfo(pixels.dtype).max, dtype=np.float32)
+    return loops().area_average(pixels, height, width)
 
 
 def fit_affine(small: FloatImage, look: FloatImage, gain: FloatImage) -> tuple[FloatImage, FloatImage]:
@@ -69,7 +66,7 @@ def finish(pixels: Pixels, a: FloatImage, b: FloatImage) -> Pixels:
     scale = np.float32(np.iinfo(pixels.dtype).max)
     wide_a, wide_b = _enlarge_columns(a, width), _enlarge_columns(b * scale, width)
     lower, fraction = _between_rows(height, len(a))
-    return _multiply_add()(pixels, wide_a, wide_b, lower, fraction)
+    return loops().multiply_add(pixels, wide_a, wide_b, lower, fraction)
 
 
 class OnCPU:
@@ -85,34 +82,49 @@ class OnCPU:
         return finish(self.pixels, a, b)
 
 
+class Loops(Protocol):
+    """The two passes in earnest (fused, or OpenCVLoops where Numba is missing)."""
+
+    def area_average(self, pixels: Pixels, height: int, width: int) -> FloatImage: ...
+    def multiply_add(
+        self, pixels: Pixels, a: FloatImage, b: FloatImage, lower: NDArray[np.int64], fraction: FloatImage
+    ) -> Pixels: ...
+
+
 @cache
-def _multiply_add() -> Callable[..., Pixels]:
-    """The compiled loop, or the same with OpenCV where Numba is missing or does not work."""
+def loops() -> Loops:
+    """The compiled loops, or the same with OpenCV where Numba is missing."""
     try:
-        from lptn_cli.fused import multiply_add
+        import lptn_cli.fused as fused
     except ImportError:
-        return multiply_add_opencv
-    return multiply_add
+        return OpenCVLoops()
+    return fused
 
 
-def multiply_add_opencv(
-    pixels: Pixels, a: FloatImage, b: FloatImage, lower: NDArray[np.int64], fraction: NDArray[np.float32]
-) -> Pixels:
-    """`fused.multiply_add` in strips of rows; where two rows' mean lies on a half, rounding may differ."""
-    result: Pixels = np.empty_like(pixels)
-    depth = cv2.CV_8U if pixels.dtype == np.uint8 else cv2.CV_16U
-    for start in range(0, len(pixels), STRIP_ROWS):
-        strip = slice(start, start + STRIP_ROWS)
-        first, last = lower[strip][0], min(lower[strip][-1] + 2, len(a))
-        weights = np.zeros((len(lower[strip]), last - first), np.float32)
-        rows = np.arange(len(weights))
-        weights[rows, lower[strip] - first] = 1 - fraction[strip]
-        if len(a) > 1:
-            weights[rows, lower[strip] - first + 1] += fraction[strip]
-        gain, offset = _enlarge_rows(a[first:last], weights), _enlarge_rows(b[first:last], weights)
-        scaled = cv2.multiply(pixels[strip], gain, dtype=cv2.CV_32F)
-        result[strip] = cv2.add(scaled, offset, dtype=depth)  # rounds to even and saturates
-    return result
+class OpenCVLoops:
+    """What `fused` does, several times as slowly; where a value lies on a half, rounding may differ."""
+
+    def area_average(self, pixels: Pixels, height: int, width: int) -> FloatImage:
+        small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+        return np.multiply(small, 1.0 / np.iinfo(pixels.dtype).max, dtype=np.float32)
+
+    def multiply_add(
+        self, pixels: Pixels, a: FloatImage, b: FloatImage, lower: NDArray[np.int64], fraction: FloatImage
+    ) -> Pixels:
+        result: Pixels = np.empty_like(pixels)
+        depth = cv2.CV_8U if pixels.dtype == np.uint8 else cv2.CV_16U
+        for start in range(0, len(pixels), STRIP_ROWS):
+            strip = slice(start, start + STRIP_ROWS)
+            first, last = lower[strip][0], min(lower[strip][-1] + 2, len(a))
+            weights = np.zeros((len(lower[strip]), last - first), np.float32)
+            rows = np.arange(len(weights))
+            weights[rows, lower[strip] - first] = 1 - fraction[strip]
+            if len(a) > 1:
+                weights[rows, lower[strip] - first + 1] += fraction[strip]
+            gain, offset = _enlarge_rows(a[first:last], weights), _enlarge_rows(b[first:last], weights)
+            scaled = cv2.multiply(pixels[strip], gain, dtype=cv2.CV_32F)
+            result[strip] = cv2.add(scaled, offset, dtype=depth)  # rounds to even and saturates
+        return result
 
 
 def _box(image: FloatImage) -> FloatImage:

@@ -1,4 +1,4 @@
-"""The full-resolution pass as one compiled loop (Numba): each value is read once and written once.
+"""The two full-resolution passes as compiled loops (Numba): each value is read once, and written once.
 
 Where Numba is missing, `finish` does the same with OpenCV, four times as slowly. Compiled code is cached,
 beside this file or in the user's cache folder.
@@ -19,7 +19,7 @@ from lptn_cli.codecs.image import Pixels
 
 Rows = NDArray[np.float32]
 
-LEAST_ROWS = 64  # for a thread to be worth its start
+LEAST_ROWS, LEAST_SMALL_ROWS = 64, 16  # for a thread to be worth its start
 _threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="finish")
 
 
@@ -34,15 +34,32 @@ def multiply_add(pixels: Pixels, a: Rows, b: Rows, lower: NDArray[np.int64], fra
     source, wide_a, wide_b = pixels.reshape(height, -1), a.reshape(flat), b.reshape(flat)
     result: Pixels = np.empty_like(pixels, order="C")
     into = result.reshape(height, -1)
-    step = max(LEAST_ROWS, -(-height // _threads._max_workers))
 
-    def work(start: int) -> None:
-        part = slice(start, start + step)
-        _rows(source[part], wide_a, wide_b, lower[part], fraction[part], into[part])
+    def work(part: slice) -> None:
+        _multiply_add(source[part], wide_a, wide_b, lower[part], fraction[part], into[part])
 
-    for done in [_threads.submit(work, start) for start in range(0, height, step)]:
-        done.result()
+    _in_parts(height, LEAST_ROWS, work)
     return result
+
+
+def area_average(pixels: Pixels, height: int, width: int) -> Rows:
+    """Each small pixel is the mean of what it covers of the photo: (height, width, 3) float32 in [0, 1]."""
+    small = np.empty((height, width, pixels.shape[2]), np.float32)
+    tall, wide = pixels.shape[:2]
+
+    def work(part: slice) -> None:
+        _area_average(pixels, part.start, small[part], tall / height, wide / width)
+
+    _in_parts(height, LEAST_SMALL_ROWS, work)
+    return np.multiply(small, 1 / np.iinfo(pixels.dtype).max, out=small)
+
+
+def _in_parts(height: int, least: int, work: Callable[[slice], None]) -> None:
+    """Work on all rows, a part of them in each thread."""
+    step = max(least, -(-height // _threads._max_workers))
+    parts = [slice(start, min(start + step, height)) for start in range(0, height, step)]
+    for done in [_threads.submit(work, part) for part in parts]:
+        done.result()
 
 
 def _compiled(function: Callable[..., None]) -> Any:
@@ -53,7 +70,7 @@ def _compiled(function: Callable[..., None]) -> Any:
 
 
 @_compiled
-def _rows(
+def _multiply_add(
     source: NDArray[Any], a: Rows, b: Rows, lower: NDArray[np.int64], fraction: Rows, into: NDArray[Any]
 ) -> None:
     top = np.float32(255 if into.itemsize == 1 else 65535)
@@ -66,3 +83,24 @@ def _rows(
             gain = a[first, j] * g + a[second, j] * f
             value = np.float32(source[i, j]) * gain + (b[first, j] * g + b[second, j] * f)
             into[i, j] = np.rint(min(max(value, np.float32(0)), top))
+
+
+@_compiled
+def _area_average(pixels: NDArray[Any], first: int, small: Rows, step_y: float, step_x: float) -> None:
+    tall, wide, channels = pixels.shape
+    for i in range(small.shape[0]):
+        above, below = (first + i) * step_y, (first + i + 1) * step_y
+        line = np.zeros(wide * channels, np.float32)
+        for y in range(int(above), min(int(np.ceil(below)), tall)):
+            covered = np.float32(min(below, y + 1) - max(above, y))
+            row = pixels[y].reshape(-1)
+            for j in range(line.size):
+                line[j] += covered * np.float32(row[j])
+        for k in range(small.shape[1]):
+            left, right = k * step_x, (k + 1) * step_x
+            for c in range(channels):
+                total = np.float32(0)
+                for x in range(int(left), min(int(np.ceil(right)), wide)):
+                    covered = np.float32(min(right, x + 1) - max(left, x))
+                    total += covered * line[x * channels + c]
+                small[i, k, c] = total / np.float32(step_y * step_x)

@@ -23,8 +23,8 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
         monkeypatch.setitem(sys.modules, "lptn_cli.fused", None)
     else:
         pytest.importorskip("numba")
-    monkeypatch.setattr(finishing, "_multiply_add", cache(finishing._multiply_add.__wrapped__))
-    assert (finishing._multiply_add() is finishing.multiply_add_opencv) == (way == "opencv")
+    monkeypatch.setattr(finishing, "loops", cache(finishing.loops.__wrapped__))
+    assert isinstance(finishing.loops(), finishing.OpenCVLoops) == (way == "opencv")
     return way
 
 
@@ -111,9 +111,17 @@ def test_both_ways_agree(way: str, dtype: str) -> None:
     pytest.importorskip("numba")
     fused = importlib.import_module("lptn_cli.fused")
     results = []
-    for multiply_add in (fused.multiply_add, finishing.multiply_add_opencv):
+    for multiply_add in (fused.multiply_add, finishing.OpenCVLoops().multiply_add):
         wide_a, wide_b = (finishing._enlarge_columns(x, 501) for x in (a, (b - 1) * np.iinfo(dtype).max))
         results.append(multiply_add(pixels, wide_a, wide_b, *finishing._between_rows(333, 24)).astype(int))
     difference = np.abs(results[0] - results[1])
     assert difference.max() <= 1
     assert (difference > 0).mean() < 0.01
+
+
+@pytest.mark.parametrize("shape", [(101, 173), (97, 50)])
+def test_a_pixel_on_a_border_counts_on_both_sides_by_its_parts(way: str, shape: tuple[int, int]) -> None:
+    pixels = photo(*shape, "uint16")
+    height, width = finishing.small_size(pixels.shape, 23)
+    wanted = cv2.resize(pixels / np.float32(65535), (width, height), interpolation=cv2.INTER_AREA)
+    np.testing.assert_allclose(shrink(pixels, 23), wanted, atol=1e-5)
