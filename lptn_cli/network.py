@@ -25,6 +25,8 @@ from lptn_cli.pyramid import decompose, reconstruct
 # The authors' training code kept the last mask block as an attribute too, so their checkpoints hold it twice.
 ALIAS_KEYS = tuple(f"trans_high.trans_mask_block.{n}.{p}" for n in (0, 2) for p in ("weight", "bias"))
 
+STRIP_PIXELS = 1 << 18  # that the blocks of the released form see at once
+
 
 Form = Literal["paper", "released"]
 Padding = Literal["zeros", "reflect"]
@@ -167,7 +169,7 @@ class LPTN(nn.Module):
         adapted = []
         for i, high in enumerate(reversed(highs)):
             mask = _repeat(mask, 2, high.shape[-2:]) if i else mask
-            adapted.append(self.trans_high.block(i)(high * mask + high))
+            adapted.append(_in_strips(self.trans_high.block(i), high, mask))
         return adapted[::-1]
 
     def _paper_masks(self, highs: list[Tensor], mask: Tensor) -> list[Tensor]:
@@ -181,6 +183,17 @@ class LPTN(nn.Module):
             mask = self.trans_high.block(i)(mask)
             masks.append(_repeat(mask, 2**i, high.shape[-2:]) if i else mask)
         return masks[::-1]
+
+
+def _in_strips(block: nn.Module, high: Tensor, mask: Tensor) -> Tensor:
+    """block(high * mask + high), a strip of rows at a time: there is no 16-channel array of a whole photo.
+
+    The blocks are 1x1, so strips are exact. Training, which keeps those arrays anyway, takes one strip.
+    """
+    rows = high.shape[2] if torch.is_grad_enabled() else max(1, STRIP_PIXELS // high.shape[3])
+    parts = zip(torch.split(high, rows, dim=2), torch.split(mask, rows, dim=2), strict=True)
+    strips = [block(torch.addcmul(part, part, gain)) for part, gain in parts]
+    return strips[0] if len(strips) == 1 else torch.cat(strips, dim=2)
 
 
 def _repeat(image: Tensor, factor: int, size: torch.Size) -> Tensor:

@@ -113,3 +113,14 @@ def test_aliases_of_published_checkpoints_are_dropped_by_name() -> None:
     for part in ("0.weight", "0.bias", "2.weight", "2.bias"):
         state[f"trans_high.trans_mask_block.{part}"] = state[f"trans_high.trans_mask_block_2.{part}"]
     assert LPTN.from_state_dict(state).num_high == 3
+
+
+def test_strips_of_rows_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The released form's full-resolution blocks see a few rows at a time, and nobody can tell."""
+    torch.manual_seed(1)
+    network = LPTN(form="released").eval()
+    image = torch.rand(1, 3, 72, 104)
+    with torch.inference_mode():
+        whole = network(image)
+        monkeypatch.setattr("lptn_cli.network.STRIP_PIXELS", 5 * 104)
+        assert torch.allclose(network(image), whole, atol=1e-6)
