@@ -46,8 +46,8 @@ def day(photo: Tensor) -> Tensor:
     white = (mean.mean(1, keepdim=True) / mean.clamp(min=0.02)) ** 0.7
     balanced = (photo * white).clamp(0, 1.2)
     light = luma(balanced)
-    ratio = 1 + 0.75 * (balanced / light.clamp(min=0.06) - 1)
-    land = ratio * (0.20 + 0.78 * light.clamp(0, 1) ** 0.75) * tint(photo, 1.0, 1.0, 0.97)
+    ratio = 1 + 0.75 * ((balanced + 0.04) / (light + 0.04) - 1)
+    land = ratio * (0.23 + 0.75 * light.clamp(0, 1) ** 0.75) * tint(photo, 1.0, 1.0, 0.97)
     brightness = 0.54 + 0.60 * scene.light.clamp(max=0.7) + 0.08 * scene.height
     haze = 0.6 * smoothstep(scene.height, 0.25, 0.8)
     sky = brightness * mix(tint(photo, 0.78, 1.01, 1.33), tint(photo, 1.0, 1.0, 1.02), haze)

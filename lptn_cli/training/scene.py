@@ -86,20 +86,17 @@ class Scene:
         brown = (r - b - 0.12).clamp(min=0)
         dark = ((middle + 0.05).clamp(max=0.45) - light).clamp(min=0)
         cost = 0.02 + 6 * (green - 0.02).clamp(min=0) + 1.5 * brown + 2.5 * dark
-        cost = cost + 14 * (self._coarse_grain - 0.012).clamp(min=0)
+        cost = cost + 14 * (_coarse_grain(self.light) - 0.012).clamp(min=0)
         return self._reached(small, cost, 1.1, 2.0)
 
     @cached_property
     def night_sky(self) -> Tensor:
-        """By night: what the top edge reaches over smooth pixels that no lamp warms."""
-        small = F.interpolate(self.photo, COARSE, mode="area")
+        """By night: what the top edge reaches over smooth or starry pixels that no lamp warms."""
+        starless = -F.max_pool2d(-self.photo, 3, stride=1, padding=1)
+        small = F.interpolate(starless, COARSE, mode="area")
         warmth = (small[:, :1] - small[:, 2:] - 0.1).clamp(min=0)
-        cost = 0.01 + warmth + 12 * (self._coarse_grain - 0.01).clamp(min=0)
-        return self._reached(small, cost, 0.7, 1.5)
-
-    @property
-    def _coarse_grain(self) -> Tensor:
-        return F.interpolate((self.light - blur(self.light, 1)).abs(), COARSE, mode="area")
+        cost = 0.01 + warmth + 12 * (_coarse_grain(luma(starless)) - 0.01).clamp(min=0)
+        return self._reached(small, cost, 0.9, 1.8) * (1 - smoothstep(self.height, 0.55, 0.85))
 
     def _reached(self, small: Tensor, cost: Tensor, near: float, far: float) -> Tensor:
         """Shortest way from the top edge, where a step costs `cost` and twice the edge it crosses."""
@@ -128,6 +125,10 @@ class Scene:
         """Height at which the sky ends, at least a quarter: (n, 1, 1, 1)."""
         rows = self.sky.mean(3, keepdim=True) > 0.35
         return rows.float().mean(2, keepdim=True).clamp(min=0.25)
+
+
+def _coarse_grain(light: Tensor) -> Tensor:
+    return F.interpolate((light - blur(light, 1)).abs(), COARSE, mode="area")
 
 
 def smoothstep(value: Tensor, low: float, high: float) -> Tensor:
