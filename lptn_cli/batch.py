@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lptn_cli import __version__, photos
 from lptn_cli.atomic import sweep
 from lptn_cli.codecs.formats import EXTENSIONS
-from lptn_cli.errors import NoPhotosError, UsageError
+from lptn_cli.errors import NoPhotosError, OutputError, UsageError, WriteError
 from lptn_cli.manifest import Manifest
 from lptn_cli.photos import Photo, shown
 from lptn_cli.plan import STDOUT, Job, output_folder
@@ -169,15 +169,29 @@ def run(
     device: str,
     workers: int | None,
     max_errors: int | None,
+    compare: bool = False,
 ) -> int:
-    """Do all that is not up to date. Returns the exit code; raises StartError when the run cannot start."""
+    """Do all that is not up to date. Returns the exit code; raises StartError when the run cannot start.
+
+    compare: also write pictures before and after, and a page that shows them (gallery).
+    """
     settings.preset.read_weights()  # missing or damaged weights end the run before its first photo
     folder = destination.manifest_folder(jobs)
     if folder is None:
+        if compare:
+            raise UsageError("--compare writes a page for a folder of results; give a folder with -o")
         return _run(jobs, settings, None, report, "", device, workers, max_errors)
     with Manifest.open(folder) as manifest:
         sweep(folder)
-        return _run(jobs, settings, manifest, report, f" -> {shown(folder)}", device, workers, max_errors)
+        code = _run(jobs, settings, manifest, report, f" -> {shown(folder)}", device, workers, max_errors)
+    if compare and not report.counts.signal:
+        from lptn_cli.gallery import write_gallery
+
+        try:
+            report.line(f"before and after: {shown(write_gallery(folder, jobs, settings))}")
+        except WriteError as error:
+            raise OutputError(f"cannot write the page that compares: {error}") from None
+    return code
 
 
 def _run(

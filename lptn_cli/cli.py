@@ -75,6 +75,7 @@ def retouch(
     metadata: Annotated[Literal["keep", "no-gps", "none"], typer.Option(rich_help_panel=OUTPUT, help="none keeps the colour profile and the orientation only.")] = "keep",
     keep_times: Annotated[bool, typer.Option("--keep-times", rich_help_panel=OUTPUT, help="Give each result its input's modification time.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace files that lptn did not write.")] = False,
+    compare: Annotated[bool, typer.Option("--compare", rich_help_panel=OUTPUT, help="Also write compare.html, which shows before and after under a slider.")] = False,
     device: Annotated[str, typer.Option("-d", "--device", metavar="auto|cpu|cuda[:N,...]", rich_help_panel=SPEED, help="Where looks are computed.")] = "auto",
     jobs: Annotated[int | None, typer.Option("-j", "--jobs", min=1, max=256, rich_help_panel=SPEED, show_default="auto", help="Photos in work at once.")] = None,
     max_megapixels: Annotated[float, typer.Option(min=0.001, callback=_finite, rich_help_panel=SPEED, help="Refuse larger photos before decoding them.")] = 250,
@@ -129,7 +130,14 @@ def retouch(
     errors = 1 if fail_fast else max_errors
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a run finishes its photos before it leaves
     code = batch.run(
-        jobs_planned, settings, destination, telling, device=device, workers=jobs, max_errors=errors
+        jobs_planned,
+        settings,
+        destination,
+        telling,
+        device=device,
+        workers=jobs,
+        max_errors=errors,
+        compare=compare,
     )
     raise typer.Exit(code)
 

@@ -19,6 +19,7 @@ from lptn_cli.errors import ReadError, UsageError
 
 STDIN = Path("-")
 MANIFEST = ".lptn-manifest.jsonl"  # lies in every output folder
+GALLERY = ".lptn-compare"  # marks the pictures of --compare
 
 
 @dataclass(frozen=True)
@@ -159,8 +160,8 @@ def _listed(folder: Path, visited: set[tuple[int, int]]) -> list[os.DirEntry[str
 
 
 def _is_output(folder: str) -> bool:
-    """Whether an earlier run wrote its results there: they are no photos to be retouched again."""
-    return os.path.lexists(os.path.join(folder, MANIFEST))  # noqa: PTH118
+    """Whether an earlier run wrote its results, or pictures of them, there: they are not to be retouched."""
+    return any(os.path.lexists(os.path.join(folder, name)) for name in (MANIFEST, GALLERY))  # noqa: PTH118
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -124,6 +124,7 @@ LAYERS = [  # from the top down: a module imports only what stands below it
     ["cli"],
     ["cli_looks"],
     ["batch", "bench", "doctor", "training/run"],
+    ["gallery"],
     ["pipeline", "training/report"],
     ["training/loop"],
     ["training/data"],

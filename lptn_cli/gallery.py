@@ -1,0 +1,114 @@
+"""`--compare`: pictures of every photo before and after, and one page that shows them under a slider.
+
+    OUT/compare.html             the page: no framework, nothing from the network
+    OUT/compare/PATH.before.jpg  and .after.jpg, .thumb.jpg: upright, sRGB, for screens; made anew with the result
+
+The photo and its result are linked beside them for a view at 100 %, where browsers can show them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+
+from lptn_cli.atomic import write_atomic
+from lptn_cli.codecs import decode, encode
+from lptn_cli.codecs.icc import profile_of, to_srgb
+from lptn_cli.codecs.image import EncodeOptions, Image
+from lptn_cli.errors import PhotoError, WriteError
+from lptn_cli.finish import shrink
+from lptn_cli.photos import GALLERY, shown
+from lptn_cli.plan import Job
+from lptn_cli.settings import Settings
+from lptn_cli.translate import turn_upright
+
+PAGE, PICTURES = "compare.html", "compare"
+OURS = b'<meta name="generator" content="lptn">'
+SCREEN, THUMB = 1000, 240  # short sides in pixels
+QUALITY = 88
+IN_BROWSERS = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".avif")
+
+
+def write_gallery(folder: Path, jobs: Sequence[Job], settings: Settings) -> Path:
+    """Make the pictures of all finished jobs and FOLDER/compare.html; returns the page's path.
+
+    Raises WriteError when the page or the pictures cannot be written, or the page is somebody else's.
+    """
+    page = folder / PAGE
+    if page.is_file() and OURS not in page.read_bytes()[:2000] and not settings.overwrite:
+        raise WriteError(f"{shown(page)} exists and lptn did not write it; --overwrite replaces it")
+    write_atomic(folder / PICTURES / GALLERY, b"", overwrite=True)
+    with ThreadPoolExecutor() as pool:
+        entries = [entry for entry in pool.map(partial(_entry, folder), jobs) if entry]
+    said = {"settings": described(settings), "photos": entries}
+    data = json.dumps(said, ensure_ascii=True).replace("<", "\\u003c")
+    template = Path(__file__).with_suffix(".html").read_text("utf-8")
+    write_atomic(page, template.replace("@DATA@", data).encode(), overwrite=True)
+    return page
+
+
+def described(settings: Settings) -> str:
+    """The look in words: preset and strengths."""
+    parts = [f"preset {settings.preset.name}", f"strength {settings.strength:g}"]
+    parts += [
+        f"{name} {value:g}" for name in ("light", "color") if (value := getattr(settings, name)) is not None
+    ]
+    return ", ".join(parts)
+
+
+def _entry(folder: Path, job: Job) -> dict[str, object] | None:
+    """What the page says of a photo; None where there is no result, or it cannot be shown."""
+    relative = Path(os.path.relpath(job.output, folder))
+    pictures = folder / PICTURES / relative
+    before, after, thumb = (
+        pictures.with_name(f"{relative.name}.{part}.jpg") for part in ("before", "after", "thumb")
+    )
+    try:
+        size = _pictures(job, before, after, thumb)
+    except (PhotoError, OSError):  # a failed photo was told of when it failed
+        return None
+    urls = {
+        name: _url(path, folder) for name, path in (("before", before), ("after", after), ("thumb", thumb))
+    }
+    both = (job.photo.path, job.output)
+    if all(path.suffix.lower() in IN_BROWSERS for path in both):
+        urls |= {"full": [_url(path, folder) for path in both]}  # type: ignore[dict-item]
+    return {"name": shown(relative), "size": size, **urls}
+
+
+def _pictures(job: Job, before: Path, after: Path, thumb: Path) -> str:
+    """Make the pictures that are missing or older than the result; the size of the result in words.
+
+    Its change time counts, as --keep-times gives it an older time of modification.
+    """
+    result = decode(job.output.read_bytes())
+    height, width = result.pixels.shape[:2]
+    if result.metadata.orientation >= 5:
+        height, width = width, height
+    if not thumb.exists() or thumb.stat().st_mtime_ns < job.output.stat().st_ctime_ns:
+        photo = decode(job.photo.data if job.photo.data is not None else job.photo.path.read_bytes())
+        for image, path, short_side in (
+            (photo, before, SCREEN),
+            (result, after, SCREEN),
+            (result, thumb, THUMB),
+        ):
+            write_atomic(path, _for_screens(image, short_side), overwrite=True)
+    return f"{width} × {height}"
+
+
+def _for_screens(image: Image, short_side: int) -> bytes:
+    small = turn_upright(shrink(image.pixels, short_side), image.metadata.orientation)
+    rgb = to_srgb(small, profile_of(image.metadata)).clip(0, 1)
+    pixels = np.ascontiguousarray(np.rint(rgb * 255).astype(np.uint8))
+    return encode(Image(pixels, "jpeg", subsampling="420"), EncodeOptions("jpeg", quality=QUALITY))
+
+
+def _url(path: Path, folder: Path) -> str:
+    return quote(os.fsencode(os.path.relpath(path, folder)))
