@@ -276,6 +276,23 @@ def test_other_ways_to_learn_without_pairs(
     assert "polyline" in (tmp_path / "w" / "losses.svg").read_text()
 
 
+def test_a_run_is_not_resumed_with_other_options(pairs: Path, tmp_path: Path) -> None:
+    def start(levels: int, *, published: bool, resume: bool) -> None:
+        listener = Listener(stop_after=1)
+        run.train(
+            "mine", partial(run.groups, [pairs / "input"], [pairs / "target"], None, published), minutes=10,
+            resume=resume, native_scale=64, levels=levels, device="cpu", seed=0, work=tmp_path / "work",
+            to=tmp_path, overwrite=False, said={}, report=listener, stop=listener.stop,
+        )  # fmt: skip
+
+    start(4, published=False, resume=False)
+    with pytest.raises(StartError, match="is of a run with --levels 4"):
+        start(3, published=False, resume=True)
+    with pytest.raises(StartError, match="is of a run with --losses own"):
+        start(4, published=True, resume=True)
+    start(4, published=False, resume=True)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

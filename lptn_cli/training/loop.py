@@ -75,11 +75,20 @@ class Trainer:
     """Trains one network towards an objective with AdamW; keeps a moving average of the weights.
 
     The averaged network, `averaged`, is what is measured and what becomes the preset. Everything random comes
-    from one generator, whose state is part of the checkpoint.
+    from one generator, whose state is part of the checkpoint. `options` are those of the command line that a
+    run to be resumed must share.
     """
 
-    def __init__(self, network: LPTN, objective: Objective, device: torch.device, seed: int = 0) -> None:
+    def __init__(
+        self,
+        network: LPTN,
+        objective: Objective,
+        device: torch.device,
+        seed: int = 0,
+        options: Mapping[str, int | str] | None = None,
+    ) -> None:
         self.objective, self.device = objective, device
+        self.options = dict(options or {})
         self.network = channels_last(network.to(device)).train()
         self.averaged = {key: value.clone() for key, value in network.state_dict().items()}
         self.optimizer = torch.optim.AdamW(
@@ -144,14 +153,19 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "objective": self.objective.state(),
             "generator": self.generator.get_state(),
+            "options": self.options,
             "step": self.step,
             "seconds": self.seconds,
         }
 
     def resume(self, checkpoint: Path) -> None:
-        """Go on where `checkpoint` ends. Raises StartError when it is missing or of another network."""
+        """Go on where `checkpoint` ends. Raises StartError when it is missing or of other options."""
         try:
             state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+            for name, value in state.get("options", {}).items():
+                if self.options.get(name, value) != value:
+                    fact = f"{checkpoint} is of a run with {name} {value}"
+                    raise StartError(f"{fact}; resume with that, or train with another --work folder")
             self.network.load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.objective.resume(state.get("objective", {}))

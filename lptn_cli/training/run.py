@@ -41,6 +41,7 @@ class Source:
     objective: Objective
     counts: str
     skipped: Sequence[str]
+    losses: str  # their name
     keeps_grey: bool  # photos without colour are among those it learns from, and stay so
 
 
@@ -55,7 +56,7 @@ def pairs(
     data = load_pairs(folder, identity, restore, native_scale)
     parts = [f"{len(data.pairs)} pairs", f"{len(data.identity)} photos to leave alone"]
     counts = ", ".join([*parts, f"{len(data.restore)} to restore"] if data.restore else parts)
-    return Source(PairObjective(data, device), counts, data.skipped, keeps_grey=True)
+    return Source(PairObjective(data, device), counts, data.skipped, "of pairs", keeps_grey=True)
 
 
 def groups(
@@ -77,7 +78,7 @@ def groups(
         objective = PublishedObjective(data, device)
     else:
         objective = UnpairedObjective(data, device, GUIDES[guide] if guide else None)
-    return Source(objective, counts, data.skipped, keeps_grey=False)
+    return Source(objective, counts, data.skipped, "published" if published else "own", keeps_grey=False)
 
 
 def train(
@@ -110,12 +111,15 @@ def train(
     place_for(name, to, overwrite=overwrite or resume)
     on = find_device(device)
     _make_folders(work, to)
+    report.note("reading the photos")
     source = load(native_scale, on)
     for line in source.skipped:
         report.note(f"skipped {line}")
     report.note(f"training on {source.counts}")
     torch.manual_seed(seed)
-    trainer = Trainer(near_identity(LPTN(num_high=levels, variant=OWN)), source.objective, on, seed)
+    network = near_identity(LPTN(num_high=levels, variant=OWN))
+    options = {"--levels": levels, "--native-scale": native_scale, "--losses": source.losses}
+    trainer = Trainer(network, source.objective, on, seed, options)
     if resume:
         trainer.resume(checkpoint)
 
