@@ -4,7 +4,8 @@
 
 GPU time is that between CUDA events, median of RUNS after warm-ups: shrink, network, finish; and the
 published network at full resolution, in one run. Wall time is of whole photos, memory to memory. Writes
-OUT/gpu.json.
+OUT/gpu.json. The machine needs torch, Triton and what lptn imports: carry wheels of simplejpeg, imagecodecs
+and tifffile to a bare one.
 """
 
 from __future__ import annotations

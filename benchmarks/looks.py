@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.machine import machine, preset_options, publish
+from lptn_cli import preset as presets
 from lptn_cli.training.evaluation import evaluate
 
 # Preset: the groups it is for, and what its results should be taken for (nothing: they may stay as they are).
@@ -29,6 +30,8 @@ COLUMNS = ("does its job", "before", "structure", "turned", "blotch", "border", 
 
 def main() -> None:
     options = preset_options(__doc__)
+    for preset in options.preset:
+        presets.find(preset)  # a missing one is said before the minutes of the others
     looks: dict[str, Any] = {}
     for preset in options.preset:
         groups, wanted = JOBS.get(preset, JOBS["retouch"])

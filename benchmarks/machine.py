@@ -8,11 +8,11 @@ import json
 import os
 import platform
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("torch", "numpy", "opencv-python-headless", "simplejpeg")
+PACKAGES = ("torch", "triton", "numba", "numpy", "opencv-python-headless", "simplejpeg")
 
 
 def machine() -> dict[str, Any]:
@@ -32,8 +32,15 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "load_before": os.getloadavg()[0],
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: _version(name) for name in PACKAGES},
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
 
 
 def preset_options(description: str | None) -> argparse.Namespace:

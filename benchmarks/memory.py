@@ -36,6 +36,8 @@ def main() -> None:
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             assert process.stdout
             mib = [_resident(process.pid) for _ in process.stdout]
+        if process.returncode or len(mib) < 10:
+            raise SystemExit(f"lptn retouch ended with {process.returncode} after {len(mib)} photos")
     tenth = len(mib) // 10
     result = {
         "what": f"resident MiB of lptn retouch over {len(mib)} photos of {SHAPES} shapes",

@@ -32,7 +32,7 @@ figure:has(:focus-visible) { outline: 3px solid #4a90d9; }
 
 @dataclass(frozen=True)
 class Look:
-    """A preset with its results: (photo, result) each."""
+    """A preset with its results: (photo, result) each, the n-th of every look of the same photo."""
 
     name: str
     description: str

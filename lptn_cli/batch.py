@@ -184,14 +184,19 @@ def run(
     with Manifest.open(folder) as manifest:
         sweep(folder)
         code = _run(jobs, settings, manifest, report, f" -> {shown(folder)}", device, workers, max_errors)
+        done = [job for job in jobs if manifest.up_to_date(job, settings.key(job))] if compare else []
     if compare and not report.counts.signal:
-        from lptn_cli.gallery import write_gallery
-
-        try:
-            report.line(f"before and after: {shown(write_gallery(folder, jobs, settings))}")
-        except WriteError as error:
-            raise OutputError(f"cannot write the page that compares: {error}") from None
+        _write_gallery(folder, done, settings, report)
     return code
+
+
+def _write_gallery(folder: Path, done: Sequence[Job], settings: Settings, report: Report) -> None:
+    from lptn_cli.gallery import write_gallery
+
+    try:
+        report.line(f"before and after: {shown(write_gallery(folder, done, settings))}")
+    except WriteError as error:
+        raise OutputError(f"cannot write the page that compares: {error}") from None
 
 
 def _run(

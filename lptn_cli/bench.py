@@ -10,6 +10,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,11 +33,11 @@ def bench(preset: str, device: str = "auto", photo: Path | None = None, runs: in
     Raises UsageError when the photo cannot be used.
     """
     look = Retoucher(preset, device)
-    data = _made() if photo is None else _read(photo)
+    data = _made() if photo is None else _read(photo, look)
     watch = _Watch()
     for _ in range(runs + 1):
         image = watch.time("decode", partial(codecs.decode, data))
-        result = Image(_looked_at(look, image.pixels, watch), image.format)
+        result = replace(image, pixels=_looked_at(look, image.pixels, watch))
         watch.time("encode", partial(codecs.encode, result, EncodeOptions(image.format)))
     stages = watch.medians()
     wall = sum(stage["ms"] for stage in stages.values())
@@ -46,7 +47,7 @@ def bench(preset: str, device: str = "auto", photo: Path | None = None, runs: in
         "preset": look.preset.name,
         "device": str(look.device),
         "cores": cores,
-        "photo": f"{width}x{height}",
+        "photo": f"{width}x{height} {image.format.upper()}",
         "stages": stages,
         "one_photo_ms": round(wall, 1),
         "photos_per_second": round(1000 / wall, 2),
@@ -85,10 +86,11 @@ class _Watch:
         }
 
 
-def _read(photo: Path) -> bytes:
+def _read(photo: Path, look: Retoucher) -> bytes:
     try:
         data = photo.read_bytes()
-        codecs.decode(data)
+        pixels = codecs.decode(data).pixels
+        look(pixels)  # compiled, and known to be large enough
     except OSError as error:
         raise UsageError(f"cannot read {photo}: {error.strerror}") from None
     except PhotoError as error:

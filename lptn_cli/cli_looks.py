@@ -110,7 +110,7 @@ def bench(
         typer.echo(json.dumps(figures, indent=2))
         return
     typer.echo(
-        f"{figures['photo']} JPEG, preset {figures['preset']}, {figures['device']}, {figures['cores']} cores"
+        f"{figures['photo']}, preset {figures['preset']}, {figures['device']}, {figures['cores']} cores"
     )
     for stage, times in figures["stages"].items():
         typer.echo(f"{stage:10} {times['ms']:8.1f} ms {times['cpu_ms']:8.1f} ms of processor time")
@@ -125,7 +125,7 @@ def train(
     pairs: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder with input/ and target/: the same photos before and after.")] = None,
     from_: Annotated[list[Path] | None, typer.Option("--from", metavar="DIR", help="Without pairs: folder of photos as they are; repeatable.")] = None,
     to_: Annotated[list[Path] | None, typer.Option("--to", metavar="DIR", help="Without pairs: folder of other photos with the look; repeatable.")] = None,
-    guide: Annotated[GuideName | None, typer.Option(help="Without pairs: start from this hand-written look.")] = None,
+    guide: Annotated[GuideName | None, typer.Option(help="Without pairs: stay near this hand-written look.")] = None,
     losses_: Annotated[Losses, typer.Option("--losses", help="Without pairs: our own, or those of the paper.")] = Losses.OWN,
     identity: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Folder of photos that should stay as they are; repeatable.")] = None,
     restore: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Folder of well-graded photos, to be brought back from flat, dark renderings; repeatable.")] = None,

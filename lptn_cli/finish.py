@@ -102,7 +102,10 @@ def loops() -> Loops:
 
 
 class OpenCVLoops:
-    """What `fused` does, several times as slowly; where a value lies on a half, rounding may differ."""
+    """What `fused` does, three to four times as slowly.
+
+    The small image is rounded to the photo's levels here: 2 % of a look's values differ by 1 to 3 of 255.
+    """
 
     def area_average(self, pixels: Pixels, height: int, width: int) -> FloatImage:
         small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)

@@ -44,9 +44,10 @@ def shrink(pixels: Tensor, height: int, width: int) -> Tensor:
     small = torch.empty(height, width, 3, device=pixels.device, dtype=torch.float32)
     grid = (height, triton.cdiv(width, COLUMNS), 3)
     window = triton.cdiv(tall, height) + 1, triton.cdiv(wide, width) + 1
-    _shrink[grid](
-        pixels, small, tall, wide, height, width, *window, _top(pixels), COLUMNS=COLUMNS, num_warps=4
-    )
+    with torch.cuda.device_of(pixels):  # type: ignore[no-untyped-call]  # not on the current device
+        _shrink[grid](
+            pixels, small, tall, wide, height, width, *window, _top(pixels), COLUMNS=COLUMNS, num_warps=4
+        )
     return small
 
 
@@ -59,9 +60,10 @@ def finish(pixels: Tensor, a: Tensor, b: Tensor) -> Tensor:
     tall, wide = pixels.shape[:2]
     result = torch.empty_like(pixels)
     grid = (tall, triton.cdiv(3 * wide, VALUES))
-    _finish[grid](
-        pixels, a, b, result, tall, wide, a.shape[0], a.shape[1], _top(pixels), VALUES=VALUES, num_warps=4
-    )
+    with torch.cuda.device_of(pixels):  # type: ignore[no-untyped-call]
+        _finish[grid](
+            pixels, a, b, result, tall, wide, a.shape[0], a.shape[1], _top(pixels), VALUES=VALUES, num_warps=4
+        )
     return result
 
 

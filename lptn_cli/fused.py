@@ -1,6 +1,6 @@
 """The two full-resolution passes as compiled loops (Numba): each value is read once, and written once.
 
-Where Numba is missing, `finish` does the same with OpenCV, four times as slowly. Compiled code is cached,
+Where Numba is missing, `finish` does it with OpenCV, three to four times as slowly. Compiled code is cached,
 beside this file or in the user's cache folder.
 """
 

@@ -1,7 +1,7 @@
 """`--compare`: pictures of every photo before and after, and one page that shows them under a slider.
 
     OUT/compare.html             the page: no framework, nothing from the network
-    OUT/compare/PATH.before.jpg  and .after.jpg, .thumb.jpg: upright, sRGB, for screens; made anew with the result
+    OUT/compare/PATH.before.jpg  and .after.jpg, .thumb.jpg: upright, sRGB, for screens, as new as the result
 
 The photo and its result are linked beside them for a view at 100 %, where browsers can show them.
 """
@@ -37,21 +37,31 @@ IN_BROWSERS = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".avif")
 
 
 def write_gallery(folder: Path, jobs: Sequence[Job], settings: Settings) -> Path:
-    """Make the pictures of all finished jobs and FOLDER/compare.html; returns the page's path.
+    """Make the pictures of these jobs, which are done, and FOLDER/compare.html; returns the page's path.
 
     Raises WriteError when the page or the pictures cannot be written, or the page is somebody else's.
     """
     page = folder / PAGE
-    if page.is_file() and OURS not in page.read_bytes()[:2000] and not settings.overwrite:
+    if not settings.overwrite and _is_foreign(page):
         raise WriteError(f"{shown(page)} exists and lptn did not write it; --overwrite replaces it")
     write_atomic(folder / PICTURES / GALLERY, b"", overwrite=True)
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         entries = [entry for entry in pool.map(partial(_entry, folder), jobs) if entry]
     said = {"settings": described(settings), "photos": entries}
     data = json.dumps(said, ensure_ascii=True).replace("<", "\\u003c")
     template = Path(__file__).with_suffix(".html").read_text("utf-8")
     write_atomic(page, template.replace("@DATA@", data).encode(), overwrite=True)
     return page
+
+
+def _is_foreign(page: Path) -> bool:
+    try:
+        with page.open("rb") as file:
+            return OURS not in file.read(2000)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
 
 
 def described(settings: Settings) -> str:
@@ -64,7 +74,7 @@ def described(settings: Settings) -> str:
 
 
 def _entry(folder: Path, job: Job) -> dict[str, object] | None:
-    """What the page says of a photo; None where there is no result, or it cannot be shown."""
+    """What the page says of a photo; None where one of the two has gone, or does not fit into memory."""
     relative = Path(os.path.relpath(job.output, folder))
     pictures = folder / PICTURES / relative
     before, after, thumb = (
@@ -72,7 +82,9 @@ def _entry(folder: Path, job: Job) -> dict[str, object] | None:
     )
     try:
         size = _pictures(job, before, after, thumb)
-    except (PhotoError, OSError):  # a failed photo was told of when it failed
+    except WriteError as error:
+        raise WriteError(f"{shown(pictures)}: {error}") from None
+    except (PhotoError, OSError, MemoryError):
         return None
     urls = {
         name: _url(path, folder) for name, path in (("before", before), ("after", after), ("thumb", thumb))

@@ -83,9 +83,10 @@ class Retoucher:
 
     def placed(self, pixels: Pixels) -> Placed:
         """The photo where its two full-resolution passes are made: in memory, or on the GPU."""
+        packed: Pixels = np.ascontiguousarray(pixels)  # type: ignore[assignment]
         if self.device.type == "cuda" and (on_cuda := _kernels()):
-            return on_cuda(pixels, self.device)
-        return OnCPU(pixels)
+            return on_cuda(packed, self.device)
+        return OnCPU(packed)
 
     def affine(
         self,
@@ -130,10 +131,12 @@ class Retoucher:
 
 @cache
 def _kernels() -> Callable[[Pixels, torch.device], Placed] | None:
-    """The passes on the GPU, unless Triton is missing."""
+    """The passes on the GPU, unless Triton is missing or cannot compile (it needs a C compiler)."""
     try:
         from lptn_cli.finish_cuda import OnCUDA
-    except ImportError:
+
+        OnCUDA(np.zeros((4, 4, 3), np.uint8), torch.device("cuda")).shrunk(2)
+    except (ImportError, RuntimeError, OSError):
         return None
     return OnCUDA
 

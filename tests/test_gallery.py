@@ -88,6 +88,20 @@ def test_a_page_of_somebody_else_is_left_alone(shoot: Path, tmp_path: Path, reto
     assert len(data(out / "compare.html")["photos"]) == 3
 
 
+def test_only_results_of_lptn_are_shown_and_what_is_in_the_way_is_named(
+    shoot: Path, tmp_path: Path, retouch: Retouch
+) -> None:
+    out = tmp_path / "out"
+    save(out / "c.tif", photo(20, 20))  # somebody else's
+    (out / "compare" / "below" / "<" / "script>.png.before.jpg").mkdir(parents=True)
+    done = retouch(shoot, "-o", out, "--compare")
+    assert done.code == 4
+    assert "script>.png" in done.stderr
+    shutil.rmtree(out / "compare")
+    retouch(shoot, "-o", out, "--compare")
+    assert "c.tif" not in [shown["name"] for shown in data(out / "compare.html")["photos"]]
+
+
 @pytest.mark.parametrize("output", ["x.jpg", "-"])
 def test_one_file_has_no_page(output: str, tmp_path: Path, retouch: Retouch) -> None:
     source = save(tmp_path / "a.jpg", photo(40, 40))

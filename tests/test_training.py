@@ -17,8 +17,8 @@ from lptn_cli.network import LPTN
 from lptn_cli.preset import Preset
 from lptn_cli.signals import Stop
 from lptn_cli.training import run
-from lptn_cli.training.batches import pair_batch
-from lptn_cli.training.data import load_pairs
+from lptn_cli.training.batches import GroupBatches, pair_batch, some_without_colour
+from lptn_cli.training.data import GroupData, load_pairs
 from lptn_cli.training.loop import Step, Trainer, near_identity
 from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.renderings import unedited, varied
@@ -26,6 +26,8 @@ from lptn_cli.training.run import OWN
 from tests.command import run as lptn
 from tests.command import save
 from tests.conftest import photo
+
+CPU = torch.device("cpu")
 
 
 class Listener:
@@ -273,7 +275,43 @@ def test_other_ways_to_learn_without_pairs(
     change = Retoucher(made, "cpu")(before).mean() - before.mean()
     assert change < -10 if guide else abs(change) < 10
     assert (tmp_path / "w" / "sheet.png").stat().st_size > 1000
-    assert "polyline" in (tmp_path / "w" / "losses.svg").read_text()
+    assert "structure: " in (tmp_path / "w" / "losses.svg").read_text()
+
+
+def test_black_and_white_stays_so() -> None:
+    colour = torch.rand(400, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    inputs, targets = some_without_colour(colour, colour.flip(1), torch.Generator().manual_seed(1))
+    grey = (inputs == inputs[:, :1]).flatten(1).all(1)
+    assert 4 <= int(grey.sum()) <= 40
+    assert torch.equal(grey, (targets == targets[:, :1]).flatten(1).all(1))
+    assert torch.equal(inputs[~grey], colour[~grey])
+
+
+def test_every_photo_has_partners_of_its_orientation() -> None:
+    wide, tall = ([photo(*size, seed=n) for n in range(60)] for size in ((32, 48), (48, 32)))
+    data = GroupData([*wide[:5], *tall[:2]], [*wide, tall[0]], wide[:1], [])
+    partners = GroupBatches(data).partners
+    assert [len(row) for row in partners] == [40] * 5 + [1] * 2
+    assert all((row < 60).all() for row in partners[:5])
+    assert all((row == 60).all() for row in partners[5:])
+
+
+def test_a_stop_before_the_first_step_is_said(pairs: Path, tmp_path: Path) -> None:
+    listener = Listener()
+    listener.stop.asked = True
+    with pytest.raises(StartError, match="before the first step"):
+        train(pairs, tmp_path, listener)
+    assert not (tmp_path / "work" / "checkpoint.pt").exists()
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_spares_the_checkpoint(pairs: Path, tmp_path: Path) -> None:
+    data = load_pairs(pairs, [], [], 64)
+    trainer = Trainer(LPTN(num_high=3, variant=OWN), PairObjective(data, CPU), CPU)
+    with torch.no_grad():
+        next(trainer.network.parameters()).fill_(float("nan"))
+    with pytest.raises(StartError, match="nan at step 1"):
+        trainer.run(1, tmp_path / "checkpoint.pt", lambda _: None, Stop(), lambda _: None)
+    assert not (tmp_path / "checkpoint.pt").exists()
 
 
 def test_a_run_is_not_resumed_with_other_options(pairs: Path, tmp_path: Path) -> None:

@@ -175,3 +175,17 @@ def test_out_of_memory_is_told_whoever_ran_out(look: Retoucher, monkeypatch: pyt
     monkeypatch.setattr("lptn_cli.finish.shrink", lambda *_: [][1])
     with pytest.raises(IndexError):
         look(photo(40, 40))
+
+
+@pytest.mark.parametrize("cut", ["crop", "mirror", "planar", "read-only"])
+def test_any_layout_in_memory_gives_the_same_result(look: Retoucher, cut: str) -> None:
+    pixels = photo(120, 160)
+    view = {
+        "crop": photo(120, 200)[:, 20:180],
+        "mirror": pixels[:, ::-1],
+        "planar": np.ascontiguousarray(pixels.transpose(2, 0, 1)).transpose(1, 2, 0),
+        "read-only": pixels.copy(),
+    }[cut]
+    if cut == "read-only":
+        view.flags.writeable = False
+    np.testing.assert_array_equal(look(view), look(view.copy(order="C")))

@@ -10,13 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lptn_cli.strength import LUMA
 from lptn_cli.training.data import GroupData, Pair, Pixels8, tensor
 from lptn_cli.training.losses import luma
 
 BATCH = 8
 CROP = 0.75  # of the sides, the least that is kept of a photo
-GREY_SHARE = 0.04  # of the photos are shown without colour, before and after: black and white stays so
+GREY_SHARE = 0.04  # of the photos are shown without colour, before and after
 SIMILAR = 40  # targets of the most similar layout from which a photo's partner is drawn
 GRID = 4
 
@@ -45,11 +44,14 @@ def pair_batch(
         chosen.append(pools[number][_number(len(pools[number]), generator)])
     shape = _shape([pair.input for pair in chosen], generator)
     cut = [_cut(shape, generator, pair.input, pair.target) for pair in chosen]
-    batch = np.stack([np.stack(side) for side in zip(*cut, strict=True)])  # (2, size, h, w, 3)
-    for n in range(size):
-        if torch.rand((), generator=generator) < GREY_SHARE:
-            batch[:, n] = np.rint(batch[:, n] @ LUMA).astype(np.uint8)[..., None]
-    return tensor(batch[0]), tensor(batch[1]), torch.tensor(numbers)
+    inputs, targets = (tensor(np.stack(side)) for side in zip(*cut, strict=True))
+    return inputs, targets, torch.tensor(numbers)
+
+
+def some_without_colour(inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """A few of the photos in black and white, before and after: such photos stay so."""
+    grey = (torch.rand(len(inputs), generator=generator) < GREY_SHARE).view(-1, 1, 1, 1)
+    return torch.where(grey, luma(inputs), inputs), torch.where(grey, luma(targets), targets)
 
 
 class GroupBatches:
@@ -74,7 +76,7 @@ class GroupBatches:
             if _is_wide(self.photos[n]) == wide:
                 chosen.append(n)
         photos = [self.photos[n] for n in chosen]
-        targets = [self.targets[self.partners[n][_number(self.partners.shape[1], generator)]] for n in chosen]
+        targets = [self.targets[self.partners[n][_number(len(self.partners[n]), generator)]] for n in chosen]
         shape = _shape(photos + targets, generator)
         both = [_cut(shape, generator, self.photos[n], self.wanted[n]) for n in chosen]
         return (
@@ -107,21 +109,22 @@ def _is_wide(pixels: Pixels8) -> bool:
     return bool(pixels.shape[1] >= pixels.shape[0])
 
 
-def _partners(photos: Sequence[Pixels8], targets: Sequence[Pixels8]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """For each photo the targets of its orientation whose layout is nearest: (photos, up to SIMILAR) indices.
+def _partners(
+    photos: Sequence[Pixels8], targets: Sequence[Pixels8]
+) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
+    """For each photo the SIMILAR targets of its orientation whose layout is nearest, by number.
 
     Where the targets have none of that orientation, any target may be a partner.
     """
     theirs = np.stack([_layout(pixels) for pixels in targets])
     wide = np.array([_is_wide(pixels) for pixels in targets])
-    count = min(SIMILAR, max(1, min(int(wide.sum()) or len(targets), int((~wide).sum()) or len(targets))))
     rows = []
     for pixels in photos:
-        distance = np.abs(theirs - _layout(pixels)).sum(1)
-        if (wide == _is_wide(pixels)).any():
-            distance = np.where(wide == _is_wide(pixels), distance, np.inf)
-        rows.append(np.argsort(distance)[:count])
-    return np.stack(rows)
+        same = np.flatnonzero(wide == _is_wide(pixels))
+        pool = same if len(same) else np.arange(len(targets))
+        distance = np.abs(theirs[pool] - _layout(pixels)).sum(1)
+        rows.append(pool[np.argsort(distance)[:SIMILAR]])
+    return rows
 
 
 def _layout(pixels: Pixels8) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -111,6 +111,10 @@ class Trainer:
         loss = math.inf
         while not stop.asked and self.seconds < minutes * 60:
             loss = self._one_step(self.seconds / (minutes * 60))
+            if not math.isfinite(loss):
+                raise StartError(
+                    f"the loss is {loss} at step {self.step}; {checkpoint} holds the last good state"
+                )
             self.seconds = time.monotonic() - started
             measured = None
             if time.monotonic() - saved > CHECKPOINT_SECONDS:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lptn_cli.network import LPTN
-from lptn_cli.training.batches import pair_batch
+from lptn_cli.training.batches import pair_batch, some_without_colour
 from lptn_cli.training.data import Pair, PairData, Pixels8, tensor
 from lptn_cli.training.loop import Translate
 from lptn_cli.training.renderings import unedited, varied
@@ -42,6 +42,7 @@ class PairObjective:
         source = source.view(-1, 1, 1, 1)
         shown = torch.where(source == 0, varied(inputs, generator, VARIATION), inputs)
         shown = torch.where(source == 2, unedited(inputs, generator), shown)
+        shown, targets = some_without_colour(shown, targets, generator)
         result = network(shown.to(self.device))
         error = (result - targets.to(self.device)).square().mean((1, 2, 3))
         return (error + 1e-6).sqrt().mean()

@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 
 from lptn_cli.checkpoint import place_for, write_preset
-from lptn_cli.errors import OutputError, UsageError
+from lptn_cli.errors import OutputError, StartError, UsageError
 from lptn_cli.network import LPTN, Variant
 from lptn_cli.preset import Preset, read
 from lptn_cli.signals import Stop
@@ -41,7 +41,7 @@ class Source:
     objective: Objective
     counts: str
     skipped: Sequence[str]
-    losses: str  # their name
+    options: Mapping[str, str]  # that a run which is resumed must share
     keeps_grey: bool  # photos without colour are among those it learns from, and stay so
 
 
@@ -56,7 +56,9 @@ def pairs(
     data = load_pairs(folder, identity, restore, native_scale)
     parts = [f"{len(data.pairs)} pairs", f"{len(data.identity)} photos to leave alone"]
     counts = ", ".join([*parts, f"{len(data.restore)} to restore"] if data.restore else parts)
-    return Source(PairObjective(data, device), counts, data.skipped, "of pairs", keeps_grey=True)
+    return Source(
+        PairObjective(data, device), counts, data.skipped, {"--losses": "those of pairs"}, keeps_grey=True
+    )
 
 
 def groups(
@@ -78,7 +80,8 @@ def groups(
         objective = PublishedObjective(data, device)
     else:
         objective = UnpairedObjective(data, device, GUIDES[guide] if guide else None)
-    return Source(objective, counts, data.skipped, "published" if published else "own", keeps_grey=False)
+    options = {"--losses": "published" if published else "own", "--guide": guide or "none"}
+    return Source(objective, counts, data.skipped, options, keeps_grey=False)
 
 
 def train(
@@ -118,7 +121,7 @@ def train(
     report.note(f"training on {source.counts}")
     torch.manual_seed(seed)
     network = near_identity(LPTN(num_high=levels, variant=OWN))
-    options = {"--levels": levels, "--native-scale": native_scale, "--losses": source.losses}
+    options: dict[str, int | str] = {"--levels": levels, "--native-scale": native_scale, **source.options}
     trainer = Trainer(network, source.objective, on, seed, options)
     if resume:
         trainer.resume(checkpoint)
@@ -133,15 +136,18 @@ def train(
         made = write_preset(name, to, trainer.averaged_network(), told, overwrite=True)
         look = Retoucher(made, device)
         write_sheet(work / "sheet.png", [(photo, look(photo)) for photo in source.objective.examples[:SHEET]])
-        write_curves(work / "losses.svg", log.read_text("utf-8").splitlines())
 
     with log.open("a", buffering=1, encoding="utf-8") as lines:  # a line a step, at once
 
         def on_step(step: Step) -> None:
             lines.write(step.as_json() + "\n")
+            if step.measured:
+                write_curves(work / "losses.svg", log.read_text("utf-8").splitlines())
             report.step(step)
 
         trainer.run(minutes, checkpoint, on_step, stop, on_checkpoint=write)
+    if not trainer.step:
+        raise StartError("stopped before the first step; nothing was written")
     return read(to / f"{name}.toml")
 
 

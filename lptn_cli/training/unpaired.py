@@ -50,7 +50,9 @@ class UnpairedObjective:
         self.data, self.device = data, device
         self.weights = GUIDED if guide else FREE
         self.batches = GroupBatches(data, [_guided(guide, photo) for photo in data.photos] if guide else None)
-        self.adversary = Adversary(device, scales=2, finest=2, rate=2e-4, penalty=0)
+        self.adversary = (
+            Adversary(device, scales=2, finest=2, rate=2e-4, penalty=0) if self.weights.adversary else None
+        )
 
     @property
     def examples(self) -> Sequence[Pixels8]:
@@ -69,7 +71,7 @@ class UnpairedObjective:
         )
         if w.guide:
             total = total + w.guide * losses.to_guide(result, wanted)
-        if w.adversary:
+        if self.adversary:
             total = total + w.adversary * self.adversary.loss(result, targets, generator)
         return total
 
@@ -78,10 +80,11 @@ class UnpairedObjective:
         return kept(network, self.data.held_back, self.device)
 
     def state(self) -> dict[str, Any]:
-        return self.adversary.state()
+        return self.adversary.state() if self.adversary else {}
 
     def resume(self, state: Mapping[str, Any]) -> None:
-        self.adversary.resume(state)
+        if self.adversary:
+            self.adversary.resume(state)
 
 
 def kept(network: LPTN, photos: Sequence[Pixels8], device: torch.device) -> dict[str, float]:
