@@ -1,7 +1,7 @@
 """The losses of the paper, for comparison: keep the photo, and fool a discriminator of three scales.
 
-The losses are those the paper names (section 3.4); their weights, and one discriminator update a step, are those
-of the authors' options file. The discriminator's layers are ours.
+The losses are those the paper names (section 3.4); their weights, and one discriminator update a step, are
+those of the authors' options file. The discriminator's layers are ours.
 """
 
 from __future__ import annotations
