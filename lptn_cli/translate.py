@@ -17,7 +17,7 @@ from lptn_cli import preset as presets
 from lptn_cli.codecs.icc import from_srgb, to_srgb
 from lptn_cli.codecs.image import Pixels
 from lptn_cli.errors import OUT_OF_MEMORY, DeviceError, NoMemoryError, TooSmallError
-from lptn_cli.finish import FloatImage, OnCPU, OpenCVError, fit_affine
+from lptn_cli.finish import STRIP_ROWS, FloatImage, OnCPU, OpenCVError, fit_affine
 from lptn_cli.network import LPTN, Variant, channels_last
 from lptn_cli.preset import Preset
 from lptn_cli.strength import blend, blend_gain
@@ -123,10 +123,12 @@ class Retoucher:
         scale = np.float32(np.iinfo(pixels.dtype).max)
         photo = np.divide(pixels, scale, dtype=np.float32)
         look, _ = self._translate(photo, orientation, icc)
-        result = blend(photo, look, light, color)
-        np.multiply(result, scale, out=result)
-        np.rint(np.clip(result, 0, scale, out=result), out=result)
-        return result.astype(np.uint8) if pixels.dtype == np.uint8 else result.astype(np.uint16)
+        result = np.empty(pixels.shape, pixels.dtype)
+        for start in range(0, len(pixels), STRIP_ROWS):  # blending needs several floats a value
+            rows = slice(start, start + STRIP_ROWS)
+            levels = blend(photo[rows], look[rows], light, color) * scale
+            result[rows] = np.rint(levels.clip(0, scale))
+        return result
 
 
 @cache
