@@ -20,7 +20,9 @@ from lptn_cli.codecs.image import Pixels
 Rows = NDArray[np.float32]
 
 LEAST_ROWS, LEAST_SMALL_ROWS = 64, 16  # for a thread to be worth its start
-_threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="finish")
+# A container's share of the cores counts, where the system tells it.
+THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_pool = ThreadPoolExecutor(THREADS, thread_name_prefix="finish")
 
 
 def multiply_add(pixels: Pixels, a: Rows, b: Rows, lower: NDArray[np.int64], fraction: Rows) -> Pixels:
@@ -56,9 +58,9 @@ def area_average(pixels: Pixels, height: int, width: int) -> Rows:
 
 def _in_parts(height: int, least: int, work: Callable[[slice], None]) -> None:
     """Work on all rows, a part of them in each thread."""
-    step = max(least, -(-height // _threads._max_workers))
+    step = max(least, -(-height // THREADS))
     parts = [slice(start, min(start + step, height)) for start in range(0, height, step)]
-    for done in [_threads.submit(work, part) for part in parts]:
+    for done in [_pool.submit(work, part) for part in parts]:
         done.result()
 
 
