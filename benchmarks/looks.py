@@ -19,7 +19,7 @@ from lptn_cli.training.evaluation import evaluate
 JOBS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "retouch": (("day", "golden"), ()),
     "day-to-night": (("day", "summer"), ("night",)),
-    "night-to-day": (("night",), ("day", "summer", "overcast", "winter", "autumn")),  # daylight, in any season
+    "night-to-day": (("night",), ("day", "summer", "overcast", "winter", "autumn")),  # daylight
     "summer-to-winter": (("summer", "day"), ("winter",)),
     "winter-to-summer": (("winter",), ("summer",)),
     "golden-hour": (("day", "summer"), ("golden",)),
