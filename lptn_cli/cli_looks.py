@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from lptn_cli.errors import PresetError, UsageError
+from lptn_cli.errors import PresetError, StoppedError, UsageError
 
 
 class GuideName(StrEnum):
@@ -165,22 +165,26 @@ def train(
         TrainingReport(minutes, as_json=json_lines) as telling,
         drain_on_signals("keeping the state") as stop,
     ):
-        made = run.train(
-            name,
-            load,
-            minutes=minutes,
-            resume=resume,
-            native_scale=native_scale,
-            levels=levels,
-            device=device,
-            seed=seed,
-            work=work or Path("lptn-train", name),
-            to=output or presets.user_folder(),
-            overwrite=overwrite,
-            said={"description": description, "license": license},
-            report=telling,
-            stop=stop,
-        )
+        try:
+            made = run.train(
+                name,
+                load,
+                minutes=minutes,
+                resume=resume,
+                native_scale=native_scale,
+                levels=levels,
+                device=device,
+                seed=seed,
+                work=work or Path("lptn-train", name),
+                to=output or presets.user_folder(),
+                overwrite=overwrite,
+                said={"description": description, "license": license},
+                report=telling,
+                stop=stop,
+            )
+        except StoppedError as error:
+            typer.echo(f"lptn: {error}", err=True)
+            raise typer.Exit(128 + (stop.signal or 0)) from None
     typer.echo(f"lptn: {made.path} is ready: lptn retouch photos/ -p {name}", err=True)
     if stop.signal:
         raise typer.Exit(128 + stop.signal)

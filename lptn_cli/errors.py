@@ -53,6 +53,10 @@ class OutputError(StartError):
     pass
 
 
+class StoppedError(StartError):
+    """A signal came before there was anything to keep."""
+
+
 class PhotoError(LptnError):
     """One photo failed; `kind` is the word that `--json` shows as `error`."""
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -302,6 +304,23 @@ def test_a_stop_before_the_first_step_is_said(pairs: Path, tmp_path: Path) -> No
     with pytest.raises(StartError, match="before the first step"):
         train(pairs, tmp_path, listener)
     assert not (tmp_path / "work" / "checkpoint.pt").exists()
+
+
+def test_ctrl_c_while_photos_load_has_its_own_exit_code(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = load_pairs
+
+    def interrupted(*given: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return load(*given)
+
+    monkeypatch.setattr(run, "load_pairs", interrupted)
+    words = ("--pairs", pairs, "--native-scale", 64, "--levels", 4, "--work", tmp_path / "w", "-o", tmp_path)
+    done = lptn("train", "mine", *words, "-d", "cpu")
+    assert done.code == 130
+    assert "stopped before the first step" in done.stderr
+    assert not (tmp_path / "mine.toml").exists()
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_spares_the_checkpoint(pairs: Path, tmp_path: Path) -> None:

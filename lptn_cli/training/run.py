@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 
 from lptn_cli.checkpoint import place_for, write_preset
-from lptn_cli.errors import OutputError, StartError, UsageError
+from lptn_cli.errors import OutputError, StoppedError, UsageError
 from lptn_cli.network import LPTN, Variant
 from lptn_cli.preset import Preset, read
 from lptn_cli.signals import Stop
@@ -106,7 +106,7 @@ def train(
     levels: of the pyramid above its low-frequency component (num_high). `said` holds the preset's description
     and license. `work` gets checkpoint.pt and log.jsonl, and at every checkpoint sheet.png (held-back photos
     before and after) and losses.svg. When a stop is asked, the state is kept and the preset is usable.
-    Raises UsageError (too few photos, a run that would be lost), StartError, OutputError.
+    Raises UsageError (too few photos, a run that would be lost), StartError, OutputError, StoppedError.
     """
     checkpoint, log = work / "checkpoint.pt", work / "log.jsonl"
     if checkpoint.exists() and not resume:
@@ -147,7 +147,7 @@ def train(
 
         trainer.run(minutes, checkpoint, on_step, stop, on_checkpoint=write)
     if not trainer.step:
-        raise StartError("stopped before the first step; nothing was written")
+        raise StoppedError("stopped before the first step; nothing was written")
     return read(to / f"{name}.toml")
 
 

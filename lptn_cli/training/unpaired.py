@@ -23,7 +23,7 @@ STRUCTURE_STRIDE = 4
 
 @dataclass(frozen=True)
 class Weights:
-    """Of the losses, by name; a loss of weight 0 is not computed."""
+    """Of the losses, by name; without a guide or an adversary, theirs is 0."""
 
     guide: float
     distribution: float
