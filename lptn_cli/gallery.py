@@ -19,7 +19,7 @@ from urllib.parse import quote
 import numpy as np
 
 from lptn_cli.atomic import write_atomic
-from lptn_cli.codecs import decode, encode
+from lptn_cli.codecs import decode, encode, read_header
 from lptn_cli.codecs.icc import profile_of, to_srgb
 from lptn_cli.codecs.image import EncodeOptions, Image
 from lptn_cli.errors import PhotoError, WriteError
@@ -100,19 +100,21 @@ def _pictures(job: Job, before: Path, after: Path, thumb: Path) -> str:
 
     Its change time counts, as --keep-times gives it an older time of modification.
     """
-    result = decode(job.output.read_bytes())
-    height, width = result.pixels.shape[:2]
-    if result.metadata.orientation >= 5:
-        height, width = width, height
+    data = job.output.read_bytes()
     if not thumb.exists() or thumb.stat().st_mtime_ns < job.output.stat().st_ctime_ns:
         photo = decode(job.photo.data if job.photo.data is not None else job.photo.path.read_bytes())
+        result = decode(data)
         for image, path, short_side in (
             (photo, before, SCREEN),
             (result, after, SCREEN),
             (result, thumb, THUMB),
         ):
             write_atomic(path, _for_screens(image, short_side), overwrite=True)
-    return f"{width} × {height}"
+    stored, upright = read_header(data), read_header(after.read_bytes())
+    sides = (stored.width, stored.height)
+    if (stored.width > stored.height) != (upright.width > upright.height):
+        sides = sides[::-1]
+    return f"{sides[0]} × {sides[1]}"
 
 
 def _for_screens(image: Image, short_side: int) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from tests.command import Retouch, load, save
@@ -26,7 +27,7 @@ def data(page: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def shoot(tmp_path: Path) -> Path:
-    """Names with markup and quotes, a photo stored rotated, a TIFF, and one that is broken."""
+    """Names with markup and quotes, a TIFF, and one that is broken."""
     folder = tmp_path / "shoot"
     save(folder / "a <b>&'\".jpg", photo(60, 90, seed=1))
     save(folder / "below" / "</script>.png", photo(90, 60, seed=2))
@@ -57,6 +58,18 @@ def test_every_result_is_shown_with_pictures_that_are_there(
     page = (out / "compare.html").read_text("utf-8")
     assert page.count("</script>") == 2  # no name closes it early
     assert "http" not in page.replace("http-equiv", "")
+
+
+def test_a_photo_that_is_stored_rotated_is_shown_upright(tmp_path: Path, retouch: Retouch) -> None:
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    (tmp_path / "in").mkdir()
+    PIL.Image.fromarray(photo(60, 90)).save(tmp_path / "in" / "a.jpg", exif=exif)
+    for _ in range(2):  # made, and found made
+        retouch(tmp_path / "in", "-o", tmp_path / "out", "--compare")
+        (shown,) = data(tmp_path / "out" / "compare.html")["photos"]
+        assert shown["size"] == "60 × 90"
+        assert load(tmp_path / "out" / shown["before"]).pixels.shape == (90, 60, 3)
 
 
 def test_a_second_run_keeps_pictures_and_takes_none_for_photos(
