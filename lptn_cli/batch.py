@@ -65,6 +65,16 @@ class Destination:
         return None if one_file else self.folder
 
 
+@dataclass(frozen=True)
+class Means:
+    """What a run may use: devices as `-d` names them, half precision on GPUs, photos in work at once (None:
+    as many as serve)."""
+
+    device: str = "auto"
+    half: bool = True
+    workers: int | None = None
+
+
 def find(
     inputs: Sequence[str],
     *,
@@ -166,8 +176,7 @@ def run(
     destination: Destination,
     report: Report,
     *,
-    device: str,
-    workers: int | None,
+    means: Means,
     max_errors: int | None,
     compare: bool = False,
 ) -> int:
@@ -180,10 +189,10 @@ def run(
     if folder is None:
         if compare:
             raise UsageError("--compare writes a page for a folder of results; give a folder with -o")
-        return _run(jobs, settings, None, report, "", device, workers, max_errors)
+        return _run(jobs, settings, None, report, "", means, max_errors)
     with Manifest.open(folder) as manifest:
         sweep(folder)
-        code = _run(jobs, settings, manifest, report, f" -> {shown(folder)}", device, workers, max_errors)
+        code = _run(jobs, settings, manifest, report, f" -> {shown(folder)}", means, max_errors)
         done = [job for job in jobs if manifest.up_to_date(job, settings.key(job))] if compare else []
     if compare and not report.counts.signal:
         _write_gallery(folder, done, settings, report)
@@ -205,8 +214,7 @@ def _run(
     manifest: Manifest | None,
     report: Report,
     where: str,
-    device: str,
-    workers: int | None,
+    means: Means,
     max_errors: int | None,
 ) -> int:
     done = [job for job in jobs if manifest and manifest.up_to_date(job, settings.key(job))]
@@ -214,21 +222,21 @@ def _run(
     todo = [job for job in jobs if job.number not in numbers]
     with report:
         preset = settings.preset
-        looks = _looks(preset, device) if todo else []
-        ready = ",".join(str(look.device) for look in looks) or device
+        looks = _looks(preset, means) if todo else []
+        ready = ",".join(str(look.device) for look in looks) or means.device
         report.start(len(jobs), version=__version__, preset=preset.name, sha256=preset.sha256, device=ready)
         for job in done:
             report.photo(Outcome(job, "up-to-date"))
         if todo:
-            _retouch(todo, looks, settings, manifest, report, workers, max_errors)
+            _retouch(todo, looks, settings, manifest, report, means.workers, max_errors)
         report.finish(where)
     return report.counts.exit_code
 
 
-def _looks(preset: Preset, device: str) -> list[Retoucher]:
+def _looks(preset: Preset, means: Means) -> list[Retoucher]:
     from lptn_cli.translate import Retoucher
 
-    return [Retoucher(preset, name) for name in device.split(",")]
+    return [Retoucher(preset, name, half=means.half) for name in means.device.split(",")]
 
 
 def _retouch(

@@ -77,6 +77,7 @@ def retouch(
     overwrite: Annotated[bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace files that lptn did not write.")] = False,
     compare: Annotated[bool, typer.Option("--compare", rich_help_panel=OUTPUT, help="Also write compare.html, which shows before and after under a slider.")] = False,
     device: Annotated[str, typer.Option("-d", "--device", metavar="auto|cpu|cuda[:N,...]", rich_help_panel=SPEED, help="Where looks are computed.")] = "auto",
+    precision: Annotated[Literal["auto", "float32"], typer.Option(rich_help_panel=SPEED, help="On a GPU; auto = convolutions in half precision, which moves a value in a thousand by over a level of 255.")] = "auto",
     jobs: Annotated[int | None, typer.Option("-j", "--jobs", min=1, max=256, rich_help_panel=SPEED, show_default="auto", help="Photos in work at once.")] = None,
     max_megapixels: Annotated[float, typer.Option(min=0.001, callback=_finite, rich_help_panel=SPEED, help="Refuse larger photos before decoding them.")] = 250,
     dry_run: Annotated[bool, typer.Option("-n", "--dry-run", rich_help_panel=TELL, help="Show what would be written, and stop.")] = False,
@@ -134,8 +135,7 @@ def retouch(
         settings,
         destination,
         telling,
-        device=device,
-        workers=jobs,
+        means=batch.Means(device, precision == "auto", jobs),
         max_errors=errors,
         compare=compare,
     )

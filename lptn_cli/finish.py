@@ -8,8 +8,9 @@ which, for a gain that is constant nearby, is the Laplacian reconstruction with 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -17,7 +18,11 @@ from numpy.typing import NDArray
 
 from lptn_cli.codecs.image import Pixels
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 FloatImage = NDArray[np.float32]
+T = TypeVar("T", FloatImage, "Tensor")
 OpenCVError = cv2.error
 
 # Variance below which the fit trusts the network's own gain rather than the slope it sees; (0.8 / 255)^2.
@@ -42,19 +47,20 @@ def shrink(pixels: Pixels, short_side: int) -> FloatImage:
     return loops().area_average(pixels, height, width)
 
 
-def fit_affine(small: FloatImage, look: FloatImage, gain: FloatImage) -> tuple[FloatImage, FloatImage]:
+def fit_affine(small: T, look: T, gain: T, mean: Callable[[T], T]) -> tuple[T, T]:
     """Per pixel and channel, a and b of look ~ a * small + b over 3x3 windows: (h, w, 3) float32 each.
 
-    small, look: (h, w, 3); gain: (h, w, 1), what `a` tends to where `small` is flat. He & Sun, "Fast Guided
-    Filter" (2015), eq. 3-6, with the ridge pulled to `gain` instead of zero: texture too fine for the small
-    image lives exactly where it looks flat, and a gain of zero would wipe it out.
+    small, look: (h, w, 3); gain: (h, w, 1), what `a` tends to where `small` is flat; mean: `window_mean`, or
+    the same for tensors. He & Sun, "Fast Guided Filter" (2015), eq. 3-6, with the ridge pulled to `gain`
+    instead of zero: texture too fine for the small image lives exactly where it looks flat, and a gain of
+    zero would wipe it out.
     """
-    mean_small, mean_look = _box(small), _box(look)
-    variance = _box(small * small) - mean_small * mean_small
-    covariance = _box(small * look) - mean_small * mean_look
-    a = (covariance + FLATNESS * gain) / (np.maximum(variance, 0) + FLATNESS)
+    mean_small, mean_look = mean(small), mean(look)
+    variance = mean(small * small) - mean_small * mean_small
+    covariance = mean(small * look) - mean_small * mean_look
+    a = (covariance + FLATNESS * gain) / (variance.clip(min=0) + FLATNESS)
     b = mean_look - a * mean_small
-    return _box(a), _box(b)
+    return mean(a), mean(b)
 
 
 def finish(pixels: Pixels, a: FloatImage, b: FloatImage) -> Pixels:
@@ -67,19 +73,6 @@ def finish(pixels: Pixels, a: FloatImage, b: FloatImage) -> Pixels:
     wide_a, wide_b = _enlarge_columns(a, width), _enlarge_columns(b * scale, width)
     lower, fraction = _between_rows(height, len(a))
     return loops().multiply_add(pixels, wide_a, wide_b, lower, fraction)
-
-
-class OnCPU:
-    """A photo in memory, for its two passes."""
-
-    def __init__(self, pixels: Pixels) -> None:
-        self.pixels = pixels
-
-    def shrunk(self, short_side: int) -> FloatImage:
-        return shrink(self.pixels, short_side)
-
-    def finished(self, a: FloatImage, b: FloatImage) -> Pixels:
-        return finish(self.pixels, a, b)
 
 
 class Loops(Protocol):
@@ -130,7 +123,8 @@ class OpenCVLoops:
         return result
 
 
-def _box(image: FloatImage) -> FloatImage:
+def window_mean(image: FloatImage) -> FloatImage:
+    """The mean of the 3x3 window of every pixel of (h, w, c); at the edge its pixels count twice."""
     return cv2.blur(image, (3, 3), borderType=cv2.BORDER_REFLECT)  # type: ignore[return-value]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lptn_cli import finish as finishing
-from lptn_cli.finish import FloatImage, finish, fit_affine, shrink
+from lptn_cli.finish import FloatImage, finish, fit_affine, shrink, window_mean
 from tests.conftest import photo
 
 
@@ -89,14 +89,16 @@ def test_shrink_of_extreme_shapes(shape: tuple[int, int]) -> None:
 
 def test_fit_finds_the_gain_and_offset_that_are_there() -> None:
     small = np.divide(photo(60, 90), 255, dtype=np.float32)
-    a, b = fit_affine(small, small * np.float32(0.6) + np.float32(0.2), constant(0.6, 60, 90)[..., :1])
+    a, b = fit_affine(
+        small, small * np.float32(0.6) + np.float32(0.2), constant(0.6, 60, 90)[..., :1], window_mean
+    )
     np.testing.assert_allclose(a, 0.6, atol=1e-2)
     np.testing.assert_allclose(b, 0.2, atol=1e-2)
 
 
 def test_fit_in_a_flat_area_takes_the_given_gain_and_keeps_the_mean() -> None:
     """A gain of zero there, as in He & Sun, would wipe out texture finer than the small image."""
-    a, b = fit_affine(constant(0.5), constant(0.3), np.full((20, 30, 1), 0.8, np.float32))
+    a, b = fit_affine(constant(0.5), constant(0.3), np.full((20, 30, 1), 0.8, np.float32), window_mean)
     np.testing.assert_allclose(a, 0.8, atol=1e-4)
     np.testing.assert_allclose(a * 0.5 + b, 0.3, atol=1e-5)
 

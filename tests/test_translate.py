@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from lptn_cli import Retoucher
 from lptn_cli.errors import DeviceError, NoMemoryError, TooSmallError
+from lptn_cli.orientation import turn_back, turn_upright
 from lptn_cli.preset import Preset
-from lptn_cli.translate import _array, _tensor, find_device, load_network, turn_back, turn_upright
+from lptn_cli.translate import _array, _tensor, find_device, load_network
 from tests.conftest import make_preset, photo
 
 
@@ -169,10 +170,10 @@ def test_out_of_memory_is_told_whoever_ran_out(look: Retoucher, monkeypatch: pyt
         def fail(*_: object, cause: Exception = cause) -> None:
             raise cause
 
-        monkeypatch.setattr("lptn_cli.finish.shrink", fail)
+        monkeypatch.setattr("lptn_cli.translate.shrink", fail)
         with pytest.raises(NoMemoryError, match="fewer --jobs"):
             look(photo(40, 40))
-    monkeypatch.setattr("lptn_cli.finish.shrink", lambda *_: [][1])
+    monkeypatch.setattr("lptn_cli.translate.shrink", lambda *_: [][1])
     with pytest.raises(IndexError):
         look(photo(40, 40))
 

@@ -18,7 +18,7 @@ from lptn_cli.codecs import SUFFIXES, decode
 from lptn_cli.codecs.icc import profile_of, to_srgb
 from lptn_cli.errors import PhotoError, UsageError
 from lptn_cli.finish import shrink
-from lptn_cli.translate import turn_upright
+from lptn_cli.orientation import turn_upright
 
 HELD_BACK = 0.05  # share of the photos that training never sees
 FINGERPRINT = 24  # cells a side
