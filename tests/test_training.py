@@ -292,7 +292,7 @@ def test_black_and_white_stays_so() -> None:
 
 
 def test_batches_of_photos_to_leave_alone_want_the_photo_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    photos = [photo(48, 64, seed=n) for n in range(8)]
+    photos = [photo(96, 128, seed=n) for n in range(8)]
     alone = [Pair(str(n), pixels, pixels) for n, pixels in enumerate(photos)]
     objective = UnpairedObjective(
         GroupData(photos, photos, photos[:1], [], alone), torch.device("cpu"), night
@@ -353,8 +353,8 @@ def test_a_run_is_not_resumed_with_other_options(pairs: Path, tmp_path: Path) ->
     def start(levels: int, *, published: bool, resume: bool) -> None:
         listener = Listener(stop_after=1)
         run.train(
-            "mine", partial(run.groups, [pairs / "input"], [pairs / "target"], [], None, published), minutes=10,
-            resume=resume, native_scale=64, levels=levels, device="cpu", seed=0, work=tmp_path / "work",
+            "mine", partial(run.groups, [pairs / "input"], [pairs / "target"], [], None, published),
+            minutes=10, resume=resume, native_scale=64, levels=levels, device="cpu", seed=0, work=tmp_path / "work",
             to=tmp_path, overwrite=False, said={}, report=listener, stop=listener.stop,
         )  # fmt: skip
 
