@@ -41,18 +41,20 @@ def night(photo: Tensor) -> Tensor:
 
 
 def day(photo: Tensor) -> Tensor:
-    """Light everywhere, white lamps instead of orange ones, a pale blue sky."""
+    """Light everywhere, white lamps instead of orange ones, a pale blue sky; shadows lift, contrast stays."""
     scene = Scene(photo)
     mean = photo.mean((2, 3), keepdim=True)
-    white = (mean.mean(1, keepdim=True) / mean.clamp(min=0.02)) ** 0.7
-    balanced = (photo * white).clamp(0, 1.2)
+    white = (mean.mean(1, keepdim=True) / mean.clamp(min=0.02)) ** 0.6
+    balanced = (photo * white.clamp(0.6, 1.7)).clamp(0, 1.2)
     light = luma(balanced)
-    ratio = 1 + 0.75 * ((balanced + 0.04) / (light + 0.04) - 1)
-    land = ratio * (0.23 + 0.75 * light.clamp(0, 1) ** 0.75) * tint(photo, 1.0, 1.0, 0.97)
-    brightness = 0.54 + 0.60 * scene.light.clamp(max=0.7) + 0.08 * scene.height
+    ratio = 1 + 0.55 * ((balanced + 0.04) / (light + 0.04) - 1)
+    base = blur(light, 3).clamp(0, 1)
+    contrast = ((light + 0.08) / (base + 0.08)) ** 0.9  # 0.08: noise in shadows is lifted no further
+    land = ratio * (0.14 + 0.58 * base**0.42) * contrast * tint(photo, 1.02, 1.0, 0.93)
+    brightness = 0.66 + 0.38 * scene.light.clamp(max=0.7) + 0.08 * scene.height
     haze = 0.6 * smoothstep(scene.height, 0.25, 0.8)
-    sky = brightness * mix(tint(photo, 0.78, 1.01, 1.33), tint(photo, 1.0, 1.0, 1.02), haze)
-    return mix(land, sky, scene.night_sky).clamp(0, 1)
+    sky = brightness * mix(tint(photo, 0.74, 1.0, 1.34), tint(photo, 1.0, 1.0, 1.02), haze)
+    return mix(land.clamp(0, 1), sky, scene.night_sky).clamp(0, 1)
 
 
 def winter(photo: Tensor) -> Tensor:
