@@ -355,7 +355,8 @@ def test_a_run_is_not_resumed_with_other_options(pairs: Path, tmp_path: Path) ->
         run.train(
             "mine", partial(run.groups, [pairs / "input"], [pairs / "target"], [], None, published),
             minutes=10, resume=resume, native_scale=64, levels=levels, device="cpu", seed=0,
-            work=tmp_path / "work", to=tmp_path, overwrite=False, said={}, report=listener, stop=listener.stop,
+            work=tmp_path / "work", to=tmp_path, overwrite=False, said={}, report=listener,
+            stop=listener.stop,
         )  # fmt: skip
 
     start(4, published=False, resume=False)
