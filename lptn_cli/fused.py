@@ -60,6 +60,9 @@ def _in_parts(height: int, least: int, work: Callable[[slice], None]) -> None:
     """Work on all rows, a part of them in each thread."""
     step = max(least, -(-height // THREADS))
     parts = [slice(start, min(start + step, height)) for start in range(0, height, step)]
+    if len(parts) == 1:  # waking a thread takes longer than a tiny photo
+        work(parts[0])
+        return
     for done in [_pool.submit(work, part) for part in parts]:
         done.result()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lptn_cli.codecs.formats import SUFFIXES
@@ -39,9 +39,7 @@ class Settings:
 
     def key(self, job: Job) -> str:
         """A hash over everything that changes the pixels or the encoding of this photo."""
-        said = asdict(self)
-        for field in WITHOUT_EFFECT:
-            del said[field]
+        said = {name: value for name, value in vars(self).items() if name not in WITHOUT_EFFECT}
         preset = self.preset
         variant = (
             preset.native_scale,
