@@ -69,9 +69,17 @@ def _in_parts(height: int, least: int, work: Callable[[slice], None]) -> None:
 
 def _compiled(function: Callable[..., None]) -> Any:
     try:
-        return numba.njit(nogil=True, fastmath=True, cache=True)(function)
+        compiled = numba.njit(nogil=True, fastmath=True, cache=True)(function)
     except RuntimeError:  # no folder to cache in
         return numba.njit(nogil=True, fastmath=True)(function)
+
+    def call(*arguments: Any) -> None:
+        try:
+            compiled(*arguments)
+        except OSError:  # it is compiled by now, but could not be cached: a full disk
+            compiled(*arguments)
+
+    return call
 
 
 @_compiled
