@@ -83,6 +83,10 @@ class Counts:
         else:
             self.failed += 1
 
+    def speed(self, seconds: float) -> str:
+        rate = self.pixels / max(seconds, 1e-3) / 1e6
+        return f"{rate:.0f} MP/s" if rate >= 9.95 else f"{rate:.1f} MP/s"
+
     def sentence(self, seconds: float) -> str:
         parts = [f"{self.written} written"]
         if self.up_to_date:
@@ -91,7 +95,7 @@ class Counts:
             parts.append(f"{self.failed} failed")
         if left := self.total - self.done:
             parts.append(f"{left} not started" if self.signal or self.stdout_closed else f"{left} left")
-        rate = f", {self.pixels / seconds / 1e6:.0f} MP/s" if self.written and seconds > 0 else ""
+        rate = f", {self.speed(seconds)}" if self.written and seconds > 0 else ""
         return f"{', '.join(parts)} in {seconds:.1f} s{rate}"
 
 
@@ -210,9 +214,8 @@ class Report:
     def _tick(self) -> None:
         counts, now = self.counts, time.monotonic()
         if self._bar:
-            rate = counts.pixels / max(now - self._started, 1e-3) / 1e6
-            self._bar.update(counts.done, f"photos, {rate:.0f} MP/s")
+            self._bar.update(counts.done, f"photos, {counts.speed(now - self._started)}")
         elif now - self._last_line >= QUIET_INTERVAL and counts.done < counts.total:
             self._last_line = now
-            rate = counts.pixels / (now - self._started) / 1e6
-            self.line(f"{counts.done} of {counts.total} photos, {counts.failed} failed, {rate:.0f} MP/s")
+            speed = counts.speed(now - self._started)
+            self.line(f"{counts.done} of {counts.total} photos, {counts.failed} failed, {speed}")
