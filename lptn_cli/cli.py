@@ -170,13 +170,19 @@ def _show_version(asked: bool) -> None:
         raise typer.Exit
 
 
+def _show_manual(context: typer.Context, asked: bool) -> None:
+    if asked:
+        from lptn_cli.manpage import page
+
+        typer.echo(page(context.command), nl=False)
+        raise typer.Exit
+
+
 @app.callback()
 def root(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
-    ] = False,
-) -> None:
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")] = False,
+    man: Annotated[bool, typer.Option("--man", callback=_show_manual, is_eager=True, hidden=True)] = False,
+) -> None:  # fmt: skip
     """Give a whole folder of photos a new look."""
 
 

@@ -108,6 +108,7 @@ QUICK = [
     "report",
     "bar",
     "batch",
+    "manpage",
     "photos",
     "plan",
     "preset",
