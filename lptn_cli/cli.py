@@ -16,7 +16,7 @@ import typer
 
 from lptn_cli import __version__, cli_looks
 from lptn_cli.errors import LptnError, UsageError
-from lptn_cli.signals import SIGNALS, drop_unread_output, open_closed_streams
+from lptn_cli.signals import SIGNALS, flush_output, open_closed_streams, unwritable
 
 if TYPE_CHECKING:
     from lptn_cli.report import Listing
@@ -195,12 +195,17 @@ def main() -> None:
     for number in (*SIGNALS, signal.SIGPIPE):
         signal.signal(number, _leave)
     try:
-        app()
+        try:
+            app()
+        except OSError as error:
+            if error.filename is not None:  # a defect: no error of a file should come here
+                raise
+            raise unwritable(error) from error
+        finally:
+            flush_output()
     except LptnError as error:
         print(f"lptn: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    finally:
-        drop_unread_output()
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, BinaryIO, Literal
 
-from lptn_cli.atomic import reason
 from lptn_cli.bar import Bar, can_draw, tell
-from lptn_cli.errors import OutputError
 from lptn_cli.photos import shown
 from lptn_cli.plan import Job
+from lptn_cli.signals import unwritable
 
 Status = Literal["written", "up-to-date", "failed"]
 Listing = Literal["nothing", "print", "print0", "json"]
@@ -208,8 +207,7 @@ class Report:
         except BrokenPipeError:
             self.counts.stdout_closed = True
         except OSError as error:
-            fact, _ = reason(error)
-            raise OutputError(f"cannot write to stdout: {fact}; send it elsewhere, then run again") from error
+            raise unwritable(error) from error
 
     def _tick(self) -> None:
         counts, now = self.counts, time.monotonic()

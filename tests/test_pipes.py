@@ -202,6 +202,15 @@ def test_4_a_folder_that_may_not_be_written(earlier: bool, tmp_path: Path, prese
     assert ran.error == "lptn: out: permission denied; choose another folder with -o"
 
 
+@pytest.mark.parametrize("buffered", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("words", ["--help", "--man", "presets --json", "retouch photos --dry-run"])
+def test_4_the_disk_of_a_listing_is_full(words: str, buffered: str, tmp_path: Path) -> None:
+    many(tmp_path / "photos", 1)
+    ran = shell(f"lptn {words} > /dev/full", tmp_path, PYTHONUNBUFFERED=buffered)
+    assert ran.code == 4
+    assert ran.error == "lptn: cannot write to stdout: the disk is full; send it elsewhere, then run again"
+
+
 # Readers, terminals, other disks
 
 
