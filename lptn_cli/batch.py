@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lptn_cli import __version__, photos
 from lptn_cli.atomic import sweep
 from lptn_cli.codecs.formats import EXTENSIONS
+from lptn_cli.cores import CORES
 from lptn_cli.errors import NoPhotosError, OutputError, UsageError, WriteError
 from lptn_cli.manifest import Manifest
 from lptn_cli.photos import Photo, shown
@@ -236,7 +237,7 @@ def _run(
 def _looks(preset: Preset, means: Means) -> list[Retoucher]:
     from lptn_cli.translate import Retoucher
 
-    return [Retoucher(preset, name, half=means.half) for name in means.device.split(",")]
+    return [Retoucher(preset, name, half=means.half, side_by_side=True) for name in means.device.split(",")]
 
 
 def _retouch(
@@ -250,7 +251,7 @@ def _retouch(
 ) -> None:
     from lptn_cli.pipeline import Devices, retouch_all
 
-    threads = workers or min((os.cpu_count() or 1) + len(looks), MAX_WORKERS)
+    threads = workers or min(CORES + len(looks), MAX_WORKERS)
     with drain_on_signals("finishing the photos in work") as stop:
         retouch_all(
             todo, Devices(looks), settings, manifest, report,

@@ -77,6 +77,15 @@ def test_shrink_is_the_area_average(dtype: str) -> None:
     np.testing.assert_allclose(small, blocks, atol=0.51 / np.iinfo(dtype).max)
 
 
+def test_the_number_of_threads_changes_nothing(way: str) -> None:
+    pixels = photo(700, 300)
+    small = shrink(pixels, 60, threads=1)
+    a, b = small + 0.5, small - 0.5
+    for threads in (2, 5):
+        np.testing.assert_array_equal(shrink(pixels, 60, threads), small)
+        np.testing.assert_array_equal(finish(pixels, a, b, threads), finish(pixels, a, b, 1))
+
+
 def test_shrink_never_enlarges() -> None:
     pixels = photo(50, 80)
     np.testing.assert_allclose(shrink(pixels, 240), pixels / 255, atol=1e-6)
@@ -115,7 +124,8 @@ def test_both_ways_agree(way: str, dtype: str) -> None:
     results = []
     for multiply_add in (fused.multiply_add, finishing.OpenCVLoops().multiply_add):
         wide_a, wide_b = (finishing._enlarge_columns(x, 501) for x in (a, (b - 1) * np.iinfo(dtype).max))
-        results.append(multiply_add(pixels, wide_a, wide_b, *finishing._between_rows(333, 24)).astype(int))
+        rows = finishing._between_rows(333, 24)
+        results.append(multiply_add(pixels, wide_a, wide_b, *rows, 2).astype(int))
     difference = np.abs(results[0] - results[1])
     assert difference.max() <= 1
     assert (difference > 0).mean() < 0.01
