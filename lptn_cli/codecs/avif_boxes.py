@@ -1,4 +1,4 @@
-"""The boxes of an AVIF still that lptn reads itself (ISO/IEC 23008-12, 14496-12): size, turn, metadata.
+"""The boxes of an AVIF or HEIC that lptn reads itself (ISO/IEC 23008-12, 14496-12): size, turn, metadata.
 
 Decoders hand these out late or changed: Pillow rewrites EXIF whose orientation differs from the file's turn.
 """
