@@ -25,7 +25,7 @@ from .samples import split, unmultiplied, widened
 
 _broken = partial(damaged, "HEIC")
 _SUBSAMPLINGS: dict[int, Literal["444", "422", "420"]] = {444: "444", 422: "422", 420: "420"}
-_FAILURES = (ValueError, EOFError, SyntaxError, RuntimeError, OSError)
+_FAILURES = (ValueError, EOFError, SyntaxError, RuntimeError, OSError, LookupError)
 
 
 def read_header(data: bytes) -> Header:

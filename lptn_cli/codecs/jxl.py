@@ -42,7 +42,7 @@ def decode(data: bytes) -> Image:
     parts, codestream = _read(data)
     try:
         if parts.from_jpeg:
-            return _of_jpeg(bytes(imagecodecs.jpegxl_decode_jpeg(data)), codestream)
+            return _of_jpeg(bytes(imagecodecs.jpegxl_decode_jpeg(data, numthreads=1)), codestream)
         samples: NDArray[Any] = imagecodecs.jpegxl_decode(data, index=0, keeporientation=True)
     except _FAILURES as error:
         raise _broken(error) from None
@@ -51,6 +51,8 @@ def decode(data: bytes) -> Image:
     note = ""
     if samples.dtype.kind == "f":
         samples, note = from_floats(samples)
+    elif codestream.bits not in (8, 16):  # libjxl leaves them as they are stored
+        samples = widened(samples, codestream.bits)
     if samples.dtype not in (np.uint8, np.uint16) or (samples.ndim == 3 and samples.shape[2] > 4):
         raise UnsupportedError("it is a JPEG XL of rare samples; export it as PNG or TIFF first")
     pixels, alpha, grey = split(samples)

@@ -40,6 +40,7 @@ class Codestream:
     height: int
     orientation: int = 1
     animated: bool = False
+    bits: int = 8  # a sample, also of floats
     colours: Colours = Colours()
 
 
@@ -94,12 +95,12 @@ def read_codestream(data: bytes) -> Codestream:
         animated = bool(bits(1))
     if animated:
         return Codestream(width, height, orientation, animated)
-    _bit_depth(bits)
+    depth = _bit_depth(bits)
     bits(1)  # 16-bit buffers suffice
     for _ in range(bits.u32((0, 0), (1, 0), (2, 4), (1, 12))):
         _extra_channel(bits)
     bits(1)  # XYB: libjxl undoes it
-    return Codestream(width, height, orientation, animated, _colours(bits))
+    return Codestream(width, height, orientation, animated, depth, _colours(bits))
 
 
 class _Bits:
@@ -147,12 +148,12 @@ def _preview_size(bits: _Bits) -> None:
         side()
 
 
-def _bit_depth(bits: _Bits) -> None:
-    if bits(1):  # floating point
-        bits.u32((32, 0), (16, 0), (24, 0), (1, 6))
-        bits(4)
-    else:
-        bits.u32((8, 0), (10, 0), (12, 0), (1, 6))
+def _bit_depth(bits: _Bits) -> int:
+    if not bits(1):
+        return bits.u32((8, 0), (10, 0), (12, 0), (1, 6))
+    depth = bits.u32((32, 0), (16, 0), (24, 0), (1, 6))
+    bits(4)  # of the exponent
+    return depth
 
 
 def _extra_channel(bits: _Bits) -> None:
