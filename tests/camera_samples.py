@@ -20,6 +20,7 @@ from . import codec_samples as samples
 MAKER_NOTE = (
     b"\xff\xffa maker's secrets" * 8
 )  # LibRaw gives up on a photo for a note that looks like a directory
+LOSSLESS_JPEG = {"compression": "jpeg", "compressionargs": {"lossless": True, "bitspersample": 16}}
 WHITE_BALANCE = np.array([0.5, 1.0, 0.7])  # what the sensor sees of a neutral grey
 _FROM_XYZ = np.array(
     [
@@ -87,7 +88,7 @@ def exif_fields() -> tuple[Field, ...]:
         Field(0xA001, 3, 1, struct.pack("<H", 0xFFFF)),
         Field(0xA002, 4, 1, struct.pack("<I", 9999)),
         Field(0xA005, 4, 1, (Field(1, 2, 4, b"R03\0"),)),
-        Field(0xA434, 2, 10, b"Lucid 35\0\0"),
+        Field(0xA434, 2, 9, b"Lucid 35\0"),
     )
 
 
@@ -175,10 +176,10 @@ def heic(mode: str = "RGB", pixels: NDArray[Any] | None = None, **options: Any) 
     return buffer.getvalue()
 
 
-def deep_heic() -> bytes:
+def deep_heic(pixels: NDArray[np.uint16] | None = None) -> bytes:
     """Of 10 bits, without loss."""
     buffer = io.BytesIO()
-    deep = samples.photo(dtype=np.uint16)
+    deep = samples.photo(dtype=np.uint16) if pixels is None else pixels
     pillow_heif.from_bytes("RGB;16", deep.shape[1::-1], deep.tobytes()).save(buffer, quality=-1, chroma=444)
     return buffer.getvalue()
 

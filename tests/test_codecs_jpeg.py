@@ -151,7 +151,7 @@ def frame(marker: int, precision: int = 8, height: int = 16, width: int = 16, ch
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (frame(0xC0, channels=4), "CMYK"),
+        (frame(0xC0, channels=4), "CMYK JPEG without its profile"),
         (frame(0xC9), "arithmetic"),
         (frame(0xC3), "lossless"),
         (frame(0xC1, precision=12), "12-bit"),
@@ -164,11 +164,12 @@ def test_rare_kinds_are_refused_with_a_remedy(data: bytes, words: str) -> None:
     assert "first" in str(caught.value)
 
 
-def test_cmyk_from_a_real_encoder_is_refused() -> None:
-    buffer = io.BytesIO()
-    PIL.Image.fromarray(samples.photo()).convert("CMYK").save(buffer, "JPEG")
-    with pytest.raises(UnsupportedError, match="CMYK"):
-        codecs.read_header(buffer.getvalue())
+def test_chroma_of_a_rare_sampling_is_refused_and_not_called_damaged() -> None:
+    data = bytearray(samples.file("jpeg"))
+    at = data.index(b"\xff\xc0") + 11
+    data[at] = 0x13
+    with pytest.raises(UnsupportedError, match="rare sampling"):
+        codecs.decode(bytes(data))
 
 
 def test_huge_header_is_refused_before_decoding() -> None:
