@@ -34,6 +34,7 @@ import tifffile
 
 from lptn_cli import codecs
 from lptn_cli.codecs.image import EncodeOptions, Metadata, MetadataPolicy
+from lptn_cli.codecs.raw_exif import developed
 from lptn_cli.errors import PhotoError
 
 from . import camera_samples as cameras
@@ -204,6 +205,8 @@ def _with_checksums(data: bytearray) -> bytearray:
 def outcome(data: bytes, number: int) -> str:
     """`written`, `memory`, the kind of PhotoError, or `BUG ...`."""
     try:
+        if codecs.sniff(data) == "raw":  # LibRaw refuses most of these before it comes to that
+            developed(data, 8, 8, 1, b"")
         image = codecs.decode(data, max_pixels=MOST_PIXELS)
         target = codecs.WRITTEN_AS[image.format]
         policy = POLICIES[number % 3]
@@ -300,6 +303,8 @@ def _watch(seed: int, numbers: range, results: queue.SimpleQueue[Find | None]) -
         process.kill()
         process.wait()
         reader.join()
+        if process.stdout is not None:
+            process.stdout.close()
         numbers = numbers[numbers.index(number) + 1 :]
     results.put(None)
 

@@ -42,12 +42,14 @@ def expected() -> NDArray[np.int64]:
         outputMode="RGB",
         flags=PIL.ImageCms.Flags.BLACKPOINTCOMPENSATION,
     )
-    return np.asarray(done).astype(int)
+    pixels: NDArray[np.int64] = np.asarray(done).astype(int)
+    return pixels
 
 
 def naive() -> NDArray[np.int64]:
     parts = ink().astype(int)
-    return (255 - parts[..., :3]) * (255 - parts[..., 3:]) // 255
+    pixels: NDArray[np.int64] = (255 - parts[..., :3]) * (255 - parts[..., 3:]) // 255
+    return pixels
 
 
 def error(image: Image) -> float:

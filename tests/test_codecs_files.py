@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 import tifffile
 
 from lptn_cli import codecs
-from lptn_cli.codecs import icc
+from lptn_cli.codecs import icc, png
 from lptn_cli.codecs.ifd import Field, pack
 from lptn_cli.codecs.image import EncodeOptions, Metadata
 from lptn_cli.codecs.raw_kinds import raw_kind
@@ -113,6 +114,15 @@ def test_png_whose_data_is_short_though_every_checksum_is_right() -> None:
         damaged = [(kind, body[:-cut] if kind == b"IDAT" else body) for kind, body in rows]
         with pytest.raises(DecodeError):
             codecs.decode(samples.png(*damaged))
+
+
+def test_png_of_a_flood_of_chunks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(png, "_MOST_CHUNKS", 1000)
+    rows = samples.png_chunks(saved("PNG"))
+    flood = samples.png((b"tEXt", b"a\0"))[8:] * 1001
+    whole = samples.png(*rows)
+    with pytest.raises(DecodeError, match="more chunks than a photo can have"):
+        codecs.decode(whole[:33] + flood + whole[33:])
 
 
 def test_png_huge_header() -> None:
@@ -384,6 +394,25 @@ def test_avif_of_high_dynamic_range_is_refused() -> None:
         codecs.read_header(bytes(data))
 
 
+def test_avif_items_that_all_name_the_whole_file_take_no_memory() -> None:
+    count, size = 5000, 2_000_000
+    entries = b"".join(struct.pack(">HHHII", i + 1, 0, 1, 0, size) for i in range(count))
+    boxes = {
+        b"pitm": struct.pack(">H", 1),
+        b"iloc": b"\x44\x00" + struct.pack(">H", count) + entries,
+        b"iprp": box(b"ipco", box(b"ispe", bytes(4) + struct.pack(">II", 8, 8)))
+        + box(b"ipma", bytes(4) + struct.pack(">IHBB", 1, 1, 1, 1)),
+    }
+    rows = [box(kind, (b"" if kind == b"iprp" else bytes(4)) + body) for kind, body in boxes.items()]
+    data = box(b"ftyp", b"avif\0\0\0\0avif") + box(b"meta", bytes(4) + b"".join(rows)) + bytes(size)
+    tracemalloc.start()
+    try:
+        assert codecs.read_header(data[:-size] + box(b"mdat", bytes(size))).width == 8
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000  # not 10 GB
+    finally:
+        tracemalloc.stop()
+
+
 def test_avif_huge_header() -> None:
     data = bytearray(samples.file("avif"))
     at = data.index(b"ispe") + 8
@@ -393,6 +422,10 @@ def test_avif_huge_header() -> None:
 
 
 # What is none of these
+
+
+def box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I4s", len(body) + 8, kind) + body
 
 
 def brand(name: bytes) -> bytes:

@@ -193,6 +193,21 @@ def test_broken_headers_are_decode_errors(data: bytes) -> None:
         codecs.decode(data)
 
 
+def test_a_flood_of_segments_is_refused() -> None:
+    plain = samples.file("jpeg")
+    flood = b"\xff\xfe\x00\x03a" * 70_000
+    with pytest.raises(DecodeError, match="more segments than a photo can have"):
+        codecs.read_header(plain[:20] + flood + plain[20:])
+
+
+def test_a_hundred_megabytes_of_segments_are_walked_and_kept() -> None:
+    plain = samples.file("jpeg")
+    data = plain[:20] + (b"\xff\xe5\xff\xff" + bytes(65533)) * 1600 + plain[20:]
+    image = codecs.decode(data)
+    assert len(image.metadata.segments) == 1600
+    assert len(codecs.encode(image, TO_JPEG)) > 100_000_000
+
+
 def test_damage_in_the_middle_is_noticed() -> None:
     data = bytearray(samples.file("jpeg"))
     middle = len(data) * 2 // 3

@@ -13,6 +13,7 @@ import imagecodecs
 
 _RATIOS = ((0, 1), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # width to height
 _MOST = 1 << 26  # bytes of one box of metadata
+_MOST_PACKED = 4  # boxes that are unpacked
 _XYB, _GREY = 2, 1  # colour spaces
 _CUSTOM = 2  # of white points and primaries
 _ALPHA, _SPOT, _CFA = 0, 2, 5  # types of extra channels
@@ -58,10 +59,11 @@ def read_parts(data: bytes) -> Parts:
     """Raises JxlError."""
     if data.startswith(b"\xff\x0a"):
         return Parts(data)
-    head, exif, xmp, from_jpeg = b"", None, None, False
+    head, exif, xmp, from_jpeg, packed = b"", None, None, False, 0
     for kind, body in _boxes(data):
-        if kind == b"brob":
-            kind, body = body[:4], _unpacked(body[4:]) if body[:4] in (b"Exif", b"xml ") else b""
+        if kind == b"brob" and body[:4] in (b"Exif", b"xml ") and packed < _MOST_PACKED:
+            packed += 1
+            kind, body = body[:4], _unpacked(body[4:])
         if kind == b"jxlc" or (kind == b"jxlp" and len(head) < 4096):
             head += body if kind == b"jxlc" else body[4:]
         elif kind == b"Exif" and len(body) > 4:
