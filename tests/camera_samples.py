@@ -20,7 +20,10 @@ from . import codec_samples as samples
 MAKER_NOTE = (
     b"\xff\xffa maker's secrets" * 8
 )  # LibRaw gives up on a photo for a note that looks like a directory
-LOSSLESS_JPEG = {"compression": "jpeg", "compressionargs": {"lossless": True, "bitspersample": 16}}
+LOSSLESS_JPEG: dict[str, Any] = {
+    "compression": "jpeg",
+    "compressionargs": {"lossless": True, "bitspersample": 16},
+}
 WHITE_BALANCE = np.array([0.5, 1.0, 0.7])  # what the sensor sees of a neutral grey
 _FROM_XYZ = np.array(
     [

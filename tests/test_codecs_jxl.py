@@ -11,7 +11,7 @@ import pytest
 
 from lptn_cli import codecs
 from lptn_cli.codecs import icc, jxl
-from lptn_cli.codecs.image import EncodeOptions
+from lptn_cli.codecs.image import EncodeOptions, Metadata
 from lptn_cli.codecs.jxl_header import Codestream, Colours, read_codestream
 from lptn_cli.errors import DecodeError, TooLargeError, UnsupportedError
 
@@ -89,6 +89,14 @@ def test_one_made_of_a_jpeg_is_that_jpeg_again() -> None:
     assert image.metadata == original.metadata and image.metadata.orientation == 6
     assert (image.format, image.subsampling) == ("jxl", original.subsampling)
     assert codecs.encode(image, EncodeOptions("jpeg")) == codecs.encode(original, EncodeOptions("jpeg"))
+
+
+def test_a_turned_picture_is_not_turned_and_keeps_the_turn() -> None:
+    block = samples.exif_block(6, thumb=False)
+    packed = imagecodecs.jpegxl_encode_jpeg(samples.file("jpeg", Metadata(exif=block, orientation=6)))
+    image = codecs.decode(bytes(packed).replace(b"jbrd", b"free"))  # the JPEG cannot be had again
+    assert (image.pixels.shape, image.metadata.orientation) == ((61, 83, 3), 6)
+    assert np.abs(image.pixels.astype(int) - samples.photo()).mean() < 3
 
 
 def bits(*fields: tuple[int, int]) -> bytes:

@@ -127,6 +127,12 @@ def test_sensor_data_that_is_cut_off_is_damage() -> None:
         codecs.decode(bytes(data))
 
 
+def test_what_libraw_would_read_in_part_is_not_read() -> None:
+    """It leaves the strips after the first black, without a word."""
+    with pytest.raises(DecodeError, match="strips, of which only the first"):
+        codecs.decode(cameras.dng(rowsperstrip=16, **cameras.LOSSLESS_JPEG))
+
+
 def test_a_kind_that_libraw_does_not_know_is_unsupported() -> None:
     with pytest.raises(UnsupportedError, match=r"\(X3F\) of an unknown kind; develop it"):
         codecs.decode(b"FOVb" + bytes(2000))

@@ -19,7 +19,7 @@ from .damage import damaged
 from .icc import srgb
 from .image import Header, Image
 from .raw_exif import developed
-from .raw_kinds import raw_kind
+from .raw_kinds import dng_defect, raw_kind
 from .samples import split
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ def _opened(data: bytes) -> Iterator[RawPy]:
         raise UnsupportedError(
             f"a camera RAW file ({kind}) needs a library that is not there; pip install 'lptn[raw]'"
         ) from None
+    if raw_kind(data) == "DNG" and (defect := dng_defect(data)):
+        raise _broken(defect)
     try:
         with rawpy.imread(io.BytesIO(data)) as raw:
             sizes = raw.sizes
