@@ -24,7 +24,8 @@ LOSSLESS_JPEG: dict[str, Any] = {
     "compression": "jpeg",
     "compressionargs": {"lossless": True, "bitspersample": 16},
 }
-WHITE_BALANCE = np.array([0.5, 1.0, 0.7])  # what the sensor sees of a neutral grey
+DAYLIGHT = np.array([0.5, 1.0, 0.7])  # what the sensor sees of a neutral grey by day
+WHITE_BALANCE = np.array([0.9, 1.0, 0.4])  # and in the light of the photo
 _FROM_XYZ = np.array(
     [
         [3.2404542, -1.5371385, -0.4985314],
@@ -48,7 +49,7 @@ def sensor(pixels: NDArray[Any]) -> NDArray[np.uint16]:
 def dng(pixels: NDArray[Any] | None = None, orientation: int = 1, **options: Any) -> bytes:
     """A DNG whose camera sees exactly the primaries of sRGB; with EXIF, position, XMP and a maker note."""
     pixels = samples.photo(62, 84) if pixels is None else pixels
-    matrix = np.diag(WHITE_BALANCE) @ _FROM_XYZ
+    matrix = np.diag(DAYLIGHT) @ _FROM_XYZ
     extra = [
         (271, 2, 0, "Lucida", True),
         (272, 2, 0, "Obscura 7", True),

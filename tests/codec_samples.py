@@ -125,20 +125,24 @@ def profile(name: str = "p3") -> bytes:
 
 @lru_cache
 def cmyk_profile() -> bytes:
-    """A press of its own kind: a table of 2^4 Lab colours, in which inks are not what 1 - C - K says."""
+    """A press of its own kind: inks are not what 1 - C - K says, and the darkest print is grey."""
     inks = np.array([[-30.0, -35.0, -50.0], [-45.0, 70.0, -5.0], [-10.0, -5.0, 90.0], [-80.0, 0.0, 0.0]])
     corners = np.stack(np.meshgrid(*[[0, 1]] * 4, indexing="ij"), axis=-1).reshape(16, 4)
-    lab = np.clip(np.array([95.0, 0.0, 0.0]) + corners @ inks, [4, -100, -100], [100, 100, 100])
+    lab = np.clip(np.array([100.0, 0.0, 0.0]) + corners @ inks, [22, -100, -100], [100, 100, 100])
     table = np.rint((lab + np.array([0, 128, 128])) * [255 / 100, 1, 1]).astype(np.uint8)
     ramp = bytes(range(256))
-    lut = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + struct.pack(">9i", *np.eye(3, dtype=int).ravel() * 65536)
-    lut += ramp * 4 + table.tobytes() + ramp * 3
+    unity = struct.pack(">9i", *np.eye(3, dtype=int).ravel() * 65536)
+    lut = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + unity + ramp * 4 + table.tobytes() + ramp * 3
+    # Back: black ink for what is dark. It serves to find the darkest print alone.
+    back = b"mft1" + bytes(4) + bytes([3, 4, 2, 0]) + unity + ramp * 3
+    back += (b"\0\0\0\xff" * 4 + bytes(16)) + ramp * 4
     words = b"a press"
     tags = {
         b"desc": b"desc" + bytes(4) + struct.pack(">I", len(words) + 1) + words + bytes(1 + 78),
         b"cprt": b"text" + bytes(4) + b"none\0",
         b"wtpt": b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061),
         b"A2B0": lut,
+        b"B2A0": back,
     }
     at, rows, body = 128 + 4 + 12 * len(tags), b"", b""
     for name, content in tags.items():

@@ -83,6 +83,13 @@ def test_tiff(options: dict[str, Any]) -> None:
     np.testing.assert_array_equal(codecs.decode(planes).pixels, image.pixels)
 
 
+def test_paper_is_white_and_the_darkest_print_black() -> None:
+    data = np.zeros((8, 8, 4), np.uint8)
+    data[4:, :, 3] = 255
+    pixels = codecs.decode(tiff(data, samples.cmyk_profile())).pixels
+    assert pixels[:4].min() > 250 and pixels[4:].max() < 5  # black ink alone is L* = 22
+
+
 def test_tiff_of_sixteen_bits_stays_sixteen() -> None:
     image = codecs.decode(tiff(ink().astype(np.uint16) * 257, samples.cmyk_profile()))
     assert image.depth == 16

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lptn_cli import codecs
-from lptn_cli.codecs import icc, jxl
+from lptn_cli.codecs import icc, jxl, jxl_header
 from lptn_cli.codecs.image import EncodeOptions, Metadata
 from lptn_cli.codecs.jxl_header import Codestream, Colours, read_codestream
 from lptn_cli.errors import DecodeError, TooLargeError, UnsupportedError
@@ -75,10 +75,14 @@ def test_metadata_in_boxes(packed: bool) -> None:
     assert after.orientation == 1 and after.exif is not None and b"Lucida" in after.exif
 
 
-def test_a_box_that_bursts_is_left_out() -> None:
+def test_a_box_that_bursts_is_left_out(monkeypatch: Any) -> None:
     bomb = cameras.box(b"brob", b"Exif", bytes(imagecodecs.brotli_encode(bytes(200_000_000), level=5)))
     assert len(bomb) < 10_000
     assert codecs.decode(cameras.jxl(None, bomb)).metadata.exif is None
+    unpacked: list[bytes] = []
+    monkeypatch.setattr(jxl_header, "_unpacked", lambda body: unpacked.append(body) or b"x")  # type: ignore[func-returns-value]
+    codecs.read_header(cameras.jxl(None, *[bomb] * 50))
+    assert len(unpacked) == 4
 
 
 def test_one_made_of_a_jpeg_is_that_jpeg_again() -> None:

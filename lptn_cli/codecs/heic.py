@@ -40,9 +40,6 @@ def decode(data: bytes) -> Image:
     try:
         file = _pillow_heif().open_heif(data, convert_hdr_to_8bit=False, hdr_to_16bit=False)
         picture = file[file.primary_index]
-        (across, down), (width, height) = picture.size, still.size
-        if across * down > width * height:
-            raise _broken("two sizes")
         samples: NDArray[Any] = np.asarray(picture)
     except _FAILURES as error:
         raise _broken(error) from None
