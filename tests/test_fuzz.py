@@ -11,11 +11,11 @@ from tests import fuzz
 
 
 def test_damaged_photos_of_every_format_end_in_a_picture_or_in_a_photo_error() -> None:
-    counts, finds = fuzz.run(1500, seed=20, jobs=1)
+    counts, finds = fuzz.run(900, seed=20, jobs=1)
     assert finds == []
-    assert sum(counts.values()) == 1500
+    assert sum(counts.values()) == 900
     for format in codecs.WRITTEN_AS:  # or else the fuzzer damages too much or too little
-        assert counts[format, "written"] > 5 and counts[format, "decode"] > 5, format
+        assert counts[format, "written"] > 1 and counts[format, "decode"] > 1, format
 
 
 def test_what_is_no_photo_error_is_a_find(monkeypatch: pytest.MonkeyPatch) -> None:
