@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lptn_cli import __version__, photos
 from lptn_cli.atomic import sweep
-from lptn_cli.codecs.formats import EXTENSIONS
+from lptn_cli.codecs.formats import OUTPUT_SUFFIXES, SUFFIXES
 from lptn_cli.cores import CORES
 from lptn_cli.errors import NoPhotosError, OutputError, UsageError, WriteError
 from lptn_cli.manifest import Manifest
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 MAX_WORKERS = 16
 # Of images that lptn does not write: -o names a file by such a suffix, hardly a folder.
 OTHER_SUFFIXES = (
-    *(".bmp", ".gif", ".heic", ".heif", ".jxl", ".jp2", ".psd", ".exr", ".hdr", ".ppm", ".tga"),
-    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"),
+    *(".bmp", ".gif", ".jp2", ".psd", ".exr", ".hdr", ".ppm", ".tga"),
+    *(suffix for suffix in SUFFIXES if suffix not in OUTPUT_SUFFIXES),
 )
 
 
@@ -146,7 +146,7 @@ def _refuse_unknown_suffix(destination: Destination) -> None:
     if not output or not path or output.endswith("/") or path.is_dir():
         return
     if path.suffix.lower() in OTHER_SUFFIXES:
-        formats = " ".join(EXTENSIONS.values())
+        formats = " ".join(OUTPUT_SUFFIXES)
         raise UsageError(f"-o {shown(path)}: lptn writes {formats}; for a folder of that name end it in /")
 
 

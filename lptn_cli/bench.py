@@ -38,7 +38,7 @@ def bench(preset: str, device: str = "auto", photo: Path | None = None, runs: in
     for _ in range(runs + 1):
         image = watch.time("decode", partial(codecs.decode, data))
         result = replace(image, pixels=_looked_at(look, image.pixels, watch))
-        watch.time("encode", partial(codecs.encode, result, EncodeOptions(image.format)))
+        watch.time("encode", partial(codecs.encode, result, EncodeOptions(codecs.WRITTEN_AS[image.format])))
     stages = watch.medians()
     wall = sum(stage["ms"] for stage in stages.values())
     height, width = image.pixels.shape[:2]

@@ -130,10 +130,10 @@ def without_colour(pixels: Pixels) -> Pixels:
 
 
 def encode_options(job: Job, image: Image, settings: Settings) -> EncodeOptions:
-    """How to write this photo: the format asked for, else that of the output's suffix, else its own."""
-    suffix = codecs.SUFFIXES.get(job.output.suffix.lower())
+    """How to write this photo: the format asked for, else that of the output's suffix, else its kind's."""
+    suffix = codecs.OUTPUT_SUFFIXES.get(job.output.suffix.lower())
     return EncodeOptions(
-        format=job.format or suffix or image.format,
+        format=job.format or suffix or codecs.WRITTEN_AS[image.format],
         quality=settings.quality,
         subsampling=settings.subsampling,
         depth=settings.depth,
@@ -150,8 +150,8 @@ def written_depth(image: Image, options: EncodeOptions) -> int:
 
 def misnamed(job: Job, image: Image) -> str:
     """What to say of a photo whose suffix is that of another format: the output is what its suffix says."""
-    said = codecs.SUFFIXES.get(job.photo.path.suffix.lower(), image.format)
-    if said == image.format or job.format:
+    said = codecs.WRITTEN_AS[codecs.SUFFIXES.get(job.photo.path.suffix.lower(), image.format)]
+    if said == codecs.WRITTEN_AS[image.format] or job.format:
         return ""
     return f"is {image.format.upper()} by its content and is written as {said.upper()}, as its name says"
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from lptn_cli.codecs.formats import SUFFIXES
+from lptn_cli.codecs.formats import OUTPUT_SUFFIXES
 from lptn_cli.errors import UsageError
 from lptn_cli.plan import Job
 from lptn_cli.preset import Preset
@@ -56,6 +56,6 @@ class Settings:
 def check_depth(depth: Literal["auto", 8, 16], jobs: Sequence[Job]) -> None:
     """Raise UsageError when 16 bits are asked of a format that holds 8."""
     for job in jobs:
-        format = job.format or SUFFIXES.get(job.output.suffix.lower())
+        format = job.format or OUTPUT_SUFFIXES.get(job.output.suffix.lower())
         if depth == 16 and format in EIGHT_BIT_FORMATS:
             raise UsageError(f"{format} holds 8 bits a channel; use --format png or tiff with --depth 16")

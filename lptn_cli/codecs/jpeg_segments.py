@@ -25,6 +25,7 @@ _EXIF, _ICC, _PHOTOSHOP = b"Exif\x00", b"ICC_PROFILE\x00", b"Photoshop 3.0\x00"
 # These describe pictures that follow the first one in the file, which are not written again.
 _OF_DROPPED_PICTURES = (b"MPF\x00", b"urn:iso:std:iso:ts:21496:-1\x00")
 _MOST = 65533
+_MOST_SEGMENTS = 1 << 16  # each takes ten times its bytes in memory, if it is short
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ def walk(data: bytes) -> Walked:
             return Walked(frame, found, [*picture, memoryview(data)[start:]])
         if _APP0 <= marker <= 0xEF or marker == _COM:
             found.append((marker, body))
+            if len(found) > _MOST_SEGMENTS:
+                raise broken("more segments than a photo can have")
         if marker in (_APP0, _APP14) or not (_APP0 < marker <= 0xEF or marker == _COM):
             picture.append(data[start:at])
 

@@ -20,6 +20,9 @@ _GPS_EMPTY = re.compile(rb"<" + _NAME + rb"(?:\s[^<>]*)?/>", re.IGNORECASE)
 _GPS_ELEMENT = re.compile(rb"<(" + _NAME + rb")(?:\s[^<>]*)?>.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 _REMAINS = re.compile(rb"gps(?!\w*stamp)|latitude|longitude", re.IGNORECASE)
 _THUMBNAILS = re.compile(rb"<xmp:Thumbnails(?:\s[^<>]*)?>.*?</xmp:Thumbnails\s*>", re.DOTALL)
+_DEVELOP_ATTRIBUTE = re.compile(rb"\s+crs:[\w.-]+\s*=\s*(?:\"[^\"]*\"|'[^']*')")
+_DEVELOP_EMPTY = re.compile(rb"<crs:[\w.-]+(?:\s[^<>]*)?/>")
+_DEVELOP_ELEMENT = re.compile(rb"<(crs:[\w.-]+)(?:\s[^<>]*)?>.*?</\1\s*>", re.DOTALL)
 _HAS_EXTENDED = re.compile(rb"\s+xmpNote:HasExtendedXMP\s*=\s*[\"']([0-9A-Fa-f]{32})[\"']")
 _HAS_EXTENDED_ELEMENT = re.compile(
     rb"<xmpNote:HasExtendedXMP>\s*([0-9A-Fa-f]{32})\s*</xmpNote:HasExtendedXMP>"
@@ -40,6 +43,16 @@ def without_gps(packet: bytes) -> bytes | None:
     for pattern in (_GPS_ATTRIBUTE, _GPS_EMPTY, _GPS_ELEMENT):
         packet = pattern.sub(b"", packet)
     return None if may_tell_position(packet) else packet
+
+
+def without_develop_settings(packet: bytes) -> bytes | None:
+    """The packet of a RAW without Camera Raw's settings, which programs would apply to the result once more.
+
+    None if some may be left.
+    """
+    for pattern in (_DEVELOP_ATTRIBUTE, _DEVELOP_EMPTY, _DEVELOP_ELEMENT):
+        packet = pattern.sub(b"", packet)
+    return None if b"crs:" in packet or b"\x00" in packet else packet
 
 
 def may_tell_position(text: bytes) -> bool:
