@@ -114,6 +114,7 @@ def encode_options(job: Job, image: Image, settings: Settings) -> EncodeOptions:
         subsampling=settings.subsampling,
         depth=settings.depth,
         metadata=settings.metadata,
+        editor=settings.editor,
     )
 
 

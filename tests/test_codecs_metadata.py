@@ -103,8 +103,9 @@ def test_xmp_position_goes_and_the_rest_stays() -> None:
     "packet",
     [
         samples.xmp_packet().decode().encode("utf-16"),
-        b'<rdf:Description drone:Latitude="52.1"/>',
         b"<exif:GPSLatitude>52,31N<exif:Broken>",
+        b"<!-- longitude 13 E --><a/>",
+        b'<!DOCTYPE a [<!ENTITY e "N 52">]><a>&e;</a>',
     ],
 )
 def test_xmp_that_may_still_tell_is_dropped(packet: bytes) -> None:
@@ -114,6 +115,16 @@ def test_xmp_that_may_still_tell_is_dropped(packet: bytes) -> None:
 def test_xmp_nested_and_single_quoted_positions_go() -> None:
     packet = b"<a x:GpsLongitude='1' b='2'><x:GPSAll><rdf:li>9</rdf:li></x:GPSAll><x:GPSImg/></a>"
     assert xmp.without_gps(packet) == b"<a b='2'></a>"
+    assert xmp.without_gps(b'<a drone:Latitude="52.1" exifEX:ISOSpeedLatitudeyyy="3"/>') == (
+        b'<a exifEX:ISOSpeedLatitudeyyy="3"/>'
+    )
+
+
+def test_xmp_property_whose_text_speaks_of_the_position_goes_alone() -> None:
+    packet = samples.xmp_packet(gps=False)
+    told = packet.replace(b"</photoshop:Instructions>", b"Longitude 13 E</photoshop:Instructions>")
+    cleaned = xmp.without_gps(told)
+    assert cleaned == packet.replace(b"<photoshop:Instructions></photoshop:Instructions>", b"")
 
 
 def test_photoshop_thumbnails_go_and_iptc_stays() -> None:
@@ -149,7 +160,7 @@ def test_exiftool_reads_what_is_written(format: Format, tmp_path: Path) -> None:
         assert format in ("webp", "avif") or tags["City"] == "Paris"
     assert 52 < keep["GPSLatitude"] < 53
     assert not [name for name in hidden if name.startswith("GPS")]
-    assert "ThumbnailImage" not in keep and "Make" not in none and "Rating" not in none
+    assert "Make" not in none and "Rating" not in none
     assert all(tags.get("Orientation", 6) == 6 for tags in found.values())
     assert all(tags["ProfileClass"] for tags in found.values())
 

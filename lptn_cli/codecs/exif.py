@@ -111,6 +111,25 @@ def without_thumbnail(exif: bytes) -> bytes:
     return bytes(data)
 
 
+def thumbnail(exif: bytes) -> tuple[int, int, Ifd] | None:
+    """(start, stop) of the JPEG thumbnail and the directory that says so, or None.
+
+    None also where anything else lies in its place. Raises IfdError for a block that cannot be read.
+    """
+    layout, first = _open(exif)
+    if first.next == 0:
+        return None
+    second = read_ifd(exif, first.next, layout)
+    start, length = second.get(_THUMBNAIL), second.get(_THUMBNAIL_LENGTH)
+    if not (start and length and start.kind == length.kind == 4 and start.count == length.count == 1):
+        return None
+    place = start.integers()[0], start.integers()[0] + length.integers()[0]
+    others = [*_used(exif, layout, first), *second.ranges()]
+    if not exif[slice(*place)].startswith(b"\xff\xd8") or place[1] > len(exif) or _overlaps(place, others):
+        return None
+    return *place, second
+
+
 def without_gps(exif: bytes) -> bytes | None:
     """The block without its GPS directory, whose bytes are zeroed, and without XMP or Photoshop blocks in it.
 
