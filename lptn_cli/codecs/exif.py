@@ -23,6 +23,8 @@ from .ifd import (
 )
 
 _XMP, _PHOTOSHOP = 700, 34377
+GEOGRAPHY = frozenset({33550, 33922, 34264, 34735, 34736, 34737})  # of a GeoTIFF
+_TELLING = GEOGRAPHY | {_XMP, _PHOTOSHOP}
 _INTEROP_INDEX, _COLOR_SPACE, _SRGB, _UNCALIBRATED = 1, 0xA001, 1, 0xFFFF
 _THUMBNAIL, _THUMBNAIL_LENGTH, _STRIPS, _STRIP_LENGTHS = 0x0201, 0x0202, 0x0111, 0x0117
 
@@ -131,7 +133,7 @@ def thumbnail(exif: bytes) -> tuple[int, int, Ifd] | None:
 
 
 def without_gps(exif: bytes) -> bytes | None:
-    """The block without its GPS directory, whose bytes are zeroed, and without XMP or Photoshop blocks in it.
+    """The block without its GPS directory, whose bytes are zeroed, and without XMP, Photoshop, GeoTIFF tags.
 
     None, and so no block at all, if it is broken in any place, since the position may then be anywhere.
     """
@@ -192,7 +194,7 @@ def _gps_ranges(
     kept = [(0, 8)]
     for holder in holders:
         for start, stop in holder.ranges():
-            hidden = any(e.start == start and e.tag in (_XMP, _PHOTOSHOP) for e in holder.entries)
+            hidden = any(e.start == start and e.tag in _TELLING for e in holder.entries)
             (secret if hidden else kept).append((start, stop))
         gps = holder.get(GPS_IFD)
         if gps:
@@ -205,7 +207,7 @@ def _gps_ranges(
 
 def _remove(data: bytearray, holder: Ifd, layout: Layout) -> None:
     """Take the entries that lead to the position out of a directory; those after them move up."""
-    leading = (GPS_IFD, _XMP, _PHOTOSHOP)
+    leading = _TELLING | {GPS_IFD}
     table = holder.offset + 2
     rows = [bytes(data[i : i + 12]) for i in range(table, holder.end - 4, 12)]
     kept = [row for row in rows if struct.unpack_from(f"{layout.order}H", row)[0] not in leading]
