@@ -14,6 +14,7 @@ import pytest
 
 from lptn_cli import codecs
 from lptn_cli.codecs import exif, photoshop, xmp
+from lptn_cli.codecs.exif_gps import without_gps
 from lptn_cli.codecs.formats import Format
 from lptn_cli.codecs.ifd import Order
 from lptn_cli.codecs.image import EncodeOptions, Image, Metadata, MetadataPolicy
@@ -52,21 +53,21 @@ def test_thumbnail_that_overlaps_other_data_is_left_alone() -> None:
 @ORDERS
 def test_gps_goes_and_nothing_else_moves(order: Order) -> None:
     block = samples.exif_block(order=order, thumb=False)
-    cleaned = exif.without_gps(block)
+    cleaned = without_gps(block)
     assert cleaned is not None and len(cleaned) == len(block)
     assert samples.GPS_WORDS not in cleaned
     assert cleaned.index(samples.MAKER_NOTE) == block.index(samples.MAKER_NOTE)
     assert exif.orientation(cleaned) == 6
-    assert exif.without_gps(cleaned) == cleaned
+    assert without_gps(cleaned) == cleaned
 
 
 def test_gps_in_a_broken_block_takes_the_block_with_it() -> None:
     block = samples.exif_block(order=">", thumb=False)
     at = block.index(struct.pack(">HHI", 0x8825, 4, 1)) + 8
     for target in (0, 9, len(block) - 3, 0xFFFFFFF0):
-        assert exif.without_gps(block[:at] + struct.pack(">I", target) + block[at + 4 :]) is None
-    assert exif.without_gps(b"no EXIF at all") is None
-    assert exif.without_gps(block[:60]) is None
+        assert without_gps(block[:at] + struct.pack(">I", target) + block[at + 4 :]) is None
+    assert without_gps(b"no EXIF at all") is None
+    assert without_gps(block[:60]) is None
 
 
 @ORDERS
@@ -91,7 +92,7 @@ def test_random_blocks_never_fail() -> None:
         assert 1 <= exif.orientation(data) <= 8
         assert len(exif.without_thumbnail(data)) <= len(data)
         exif.with_orientation(data, 5)
-        cleaned = exif.without_gps(data)
+        cleaned = without_gps(data)
         assert cleaned is None or len(cleaned) == len(data)
 
 

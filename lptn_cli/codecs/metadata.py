@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from . import exif, jpeg_segments, photoshop, png_chunks, xmp
+from .exif_gps import without_gps
 from .image import EncodeOptions, Image, Metadata
 from .thumbnail import renewed
 from .xmp_history import with_edit
@@ -51,7 +52,7 @@ def prepared(image: Image, options: EncodeOptions) -> Metadata:
 def _exif(image: Image, hide: bool) -> bytes | None:
     block = image.metadata.exif
     if block is not None and hide:
-        block = exif.without_gps(block)
+        block = without_gps(block)
     if block is not None:
         block = renewed(block, image)
     return exif.with_orientation(block, image.metadata.orientation)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from fractions import Fraction
 
 from . import exif, photoshop
-from .exif import GEOGRAPHY
+from .exif_gps import GEOGRAPHY
 from .ifd import (
     EXIF_IFD,
     GPS_IFD,
