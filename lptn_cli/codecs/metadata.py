@@ -70,5 +70,5 @@ def _iptc(block: bytes | None, hide: bool) -> bytes | None:
     if block is None:
         return None
     unwanted = photoshop.THUMBNAILS | photoshop.HIDDEN_METADATA if hide else photoshop.THUMBNAILS
-    cleaned = photoshop.without(block, unwanted)
+    cleaned = photoshop.without(block, unwanted, xmp.may_tell_position if hide else None)
     return block if cleaned is None and not hide else cleaned or None
