@@ -3,43 +3,61 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import struct
 from collections.abc import Sequence
 
-from .xml_places import Element, XmlError, appended, read, spliced
+from .xml_places import Element, Splice, XmlError, appended, read, spliced
 from .xmp import PACKET, RDF, WRAPPED, about, descriptions, rdf_of
 
 PREFIX = b"http://ns.adobe.com/xap/1.0/\x00"
 EXTENSION_PREFIX = b"http://ns.adobe.com/xmp/extension/\x00"
 _MOST = 65502  # a JPEG segment's 65533 bytes less PREFIX
 _PIECE = 65000
-_HAS_EXTENDED = re.compile(rb"\s+xmpNote:HasExtendedXMP\s*=\s*[\"']([0-9A-Fa-f]{32})[\"']")
-_HAS_EXTENDED_ELEMENT = re.compile(
-    rb"<xmpNote:HasExtendedXMP>\s*([0-9A-Fa-f]{32})\s*</xmpNote:HasExtendedXMP>"
-)
-_RDF = re.compile(rb"<rdf:RDF(?:\s[^<>]*)?>(.*)</rdf:RDF\s*>", re.DOTALL)
+_HAS_EXTENDED = "http://ns.adobe.com/xmp/note/HasExtendedXMP"
 _NOTE = (
     b'<rdf:Description rdf:about=%s xmlns:rdf="' + RDF.encode() + b'" '
     b'xmlns:xmpNote="http://ns.adobe.com/xmp/note/" xmpNote:HasExtendedXMP="%s"/>'
 )
-_OUR_NOTE = re.compile(re.escape(_NOTE).replace(b"%s", b"[^<>]*?"))
 
 
 def merged(main: bytes, extensions: Sequence[bytes]) -> bytes:
     """One packet of a JPEG's main one and the bodies of its extension segments (after EXTENSION_PREFIX).
 
-    The main packet alone if the extension is missing, incomplete or written in a way that cannot be merged.
+    The main packet alone if the extension is missing or incomplete, or either cannot be read.
     """
-    note = _HAS_EXTENDED.search(main) or _HAS_EXTENDED_ELEMENT.search(main)
-    extended = _assembled(note.group(1), extensions) if note else None
-    content = _RDF.search(extended) if extended else None
-    end = main.rfind(b"</rdf:RDF")
-    if note is None or content is None or end < 0:
+    if not extensions:
         return main
-    whole = main[:end] + content.group(1) + main[end:]
-    start, stop = (_OUR_NOTE.search(main) or note).span()
-    return whole[:start] + whole[stop:]
+    try:
+        root = read(main)
+        note, guid = _note(main, root)
+        extended = _assembled(guid, extensions)
+        content = b"".join(_whole(extended, one) for one in descriptions(read(extended)))
+    except XmlError:
+        return main
+    rdf = rdf_of(root)
+    return spliced(main, [note, appended(main, rdf, content)]) if rdf else main
+
+
+def _note(main: bytes, root: Element) -> tuple[Splice, bytes]:
+    """What cuts the word of an extension out of the main packet, and the extension's digest."""
+    for owner in descriptions(root):
+        attribute, elements = owner.attribute(_HAS_EXTENDED), owner.all(_HAS_EXTENDED)
+        rest = [a for a in owner.attributes if not a.name.startswith(("xmlns", RDF, _HAS_EXTENDED))]
+        if attribute:
+            alone = not rest and not owner.children
+            cut = owner if alone else attribute
+            return (cut.start, cut.stop, b""), attribute.value[1:-1]
+        for one in elements:
+            return (one.start, one.stop, b""), main[one.inside : one.stop].partition(b"<")[0].strip()
+    raise XmlError("no word of an extension")
+
+
+def _whole(extended: bytes, one: Element) -> bytes:
+    """A description with the prefixes that were declared round it."""
+    own = {a.name.encode() for a in one.attributes}
+    outer = {prefix: uri for prefix, uri in one.scope.items() if b"xmlns:" + prefix not in own}
+    at = one.start + 1 + len(one.tag)
+    return extended[one.start : at] + _declared(outer) + extended[at : one.stop]
 
 
 def is_part(packet: bytes) -> bool:
@@ -47,8 +65,8 @@ def is_part(packet: bytes) -> bool:
     return b"HasExtendedXMP" in packet
 
 
-def _assembled(guid: bytes, extensions: Sequence[bytes]) -> bytes | None:
-    """The extension of that digest, complete and in order, or None."""
+def _assembled(guid: bytes, extensions: Sequence[bytes]) -> bytes:
+    """The extension of that digest, in order. Raises XmlError if it is not complete."""
     pieces: dict[int, bytes] = {}
     length = 0
     for body in extensions:
@@ -56,7 +74,9 @@ def _assembled(guid: bytes, extensions: Sequence[bytes]) -> bytes | None:
             length, offset = struct.unpack_from(">II", body, 32)
             pieces[offset] = body[40:]
     whole = b"".join(pieces[offset] for offset in sorted(pieces))
-    return whole if whole and len(whole) == length else None
+    if not whole or len(whole) != length:
+        raise XmlError("an incomplete extension")
+    return whole
 
 
 def segments(packet: bytes) -> list[bytes]:
@@ -99,12 +119,18 @@ def _split(packet: bytes) -> tuple[bytes, bytes]:
 
 
 def _alone(packet: bytes, subject: bytes, one: Element) -> bytes:
-    """A property in a description of its own, with every prefix that it may use."""
-    declared = b"".join(
-        b' xmlns:%b="%b"' % pair for pair in one.scope.items() if pair[0] not in (b"", b"xml")
-    )
+    """A property in a description of its own."""
     inner = packet[one.start : one.stop]
-    return b"<rdf:Description rdf:about=%b%b>%b</rdf:Description>" % (subject, declared, inner)
+    return b'<rdf:Description xmlns:rdf="%b" rdf:about=%b%b>%b</rdf:Description>' % (
+        RDF.encode(),
+        subject,
+        _declared({prefix: uri for prefix, uri in one.scope.items() if prefix != b"rdf"}),
+        inner,
+    )
+
+
+def _declared(scope: dict[bytes, bytes]) -> bytes:
+    return b"".join(b' xmlns:%b="%b"' % pair for pair in scope.items() if pair[0] not in (b"", b"xml"))
 
 
 def _all_moved(packet: bytes) -> tuple[bytes, bytes]:
