@@ -57,6 +57,13 @@ def test_the_history_grows_and_nothing_else_changes(history: bytes) -> None:
         assert b"about='uuid:1'" in after[after.index(b"</R:Description>") :]
 
 
+def test_a_nul_after_the_packet_as_macos_writes_it_is_no_hindrance() -> None:
+    packet = samples.xmp_packet() + b"\x00"
+    after = with_edit(packet, EDITOR)
+    assert agents(after) == [EDITOR] and after.endswith(b"\x00")
+    assert xmp.without_gps(packet) == samples.xmp_packet(gps=False) + b"\x00"
+
+
 def test_the_tool_is_named_where_none_is() -> None:
     named = with_edit(samples.xmp_packet(), EDITOR)
     assert b'xmp:CreatorTool="' + EDITOR.encode() in named and agents(named) == [EDITOR]

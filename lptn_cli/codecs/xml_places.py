@@ -61,6 +61,7 @@ class Element:
 
 def read(text: bytes) -> Element:
     """The root of a text in UTF-8. Raises XmlError."""
+    text = text[: text.rfind(b">") + 1]  # a NUL may follow, as macOS writes it
     if b"\x00" in text:
         raise XmlError("not in UTF-8")
     parser = expat.ParserCreate("UTF-8")
@@ -84,7 +85,7 @@ def read(text: bytes) -> Element:
     parser.EndElementHandler = end
     parser.StartDoctypeDeclHandler = refuse
     try:
-        parser.Parse(text[: text.rfind(b">") + 1], True)  # NULs and line ends may follow a packet
+        parser.Parse(text, True)
     except expat.ExpatError as error:
         raise XmlError(str(error)) from None
     return top.children[0]
