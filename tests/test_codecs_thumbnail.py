@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -225,6 +226,15 @@ def test_what_is_dropped_of_a_jpeg_is_said_and_is_gone(
     for gone in (b"MPF\x00", b"21496", b"hdrgm", b"hdrgainmap", b"MotionPhoto"):
         assert gone not in data
     assert codecs.decode(data).note == ""
+
+
+def test_a_gain_map_of_an_avif_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = samples.file("avif")
+    data = plain.replace(b"MA1A", b"tmap", 1)
+    real = imagecodecs.avif_decode  # which looks for the gain map itself, and nothing at hand writes one
+    monkeypatch.setattr(imagecodecs, "avif_decode", lambda _, index: real(plain, index=index))
+    assert data != plain and codecs.decode(plain).note == ""
+    assert codecs.decode(data).note == "had a gain map (HDR), dropped as it shows the photo before retouching"
 
 
 def test_the_word_for_several_pictures_fits_a_multi_picture_file_without_entries() -> None:

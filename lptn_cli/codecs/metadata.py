@@ -49,6 +49,18 @@ def prepared(image: Image, options: EncodeOptions) -> Metadata:
     return replace(after, segments=jpeg_segments.synchronised(metadata.segments, after, known_only=hide))
 
 
+def left_out(metadata: Metadata, options: EncodeOptions) -> str:
+    """What the format to write has no place for, worded to follow the file's name; "" if it has one for all.
+
+    Many programs write the same to XMP and EXIF, which every format holds.
+    """
+    if options.metadata == "none" or options.format not in ("webp", "avif"):
+        return ""
+    parts = ["IPTC"] if photoshop.iptc_record(metadata.iptc or b"") else []
+    parts += ["comment"] if metadata.comments else []
+    return f"loses its {' and '.join(parts)}, which {options.format.upper()} cannot hold" if parts else ""
+
+
 def _exif(image: Image, hide: bool) -> bytes | None:
     block = image.metadata.exif
     if block is not None and hide:

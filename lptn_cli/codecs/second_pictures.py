@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from .ifd import IfdError, read_ifd, read_layout
 
 GAIN_MAP_SEGMENT = b"urn:iso:std:iso:ts:21496:-1\x00"
+GAIN_MAP = "a gain map (HDR)"
 MPF_SEGMENT = b"MPF\x00"
 _GAIN_MAP = re.compile(
     rb"http://ns\.adobe\.com/hdr-gain-map/|Semantic=\"GainMap\"|http://ns\.apple\.com/HDRGainMap/"
@@ -30,12 +31,17 @@ def note(segments: Sequence[tuple[int, bytes]], data: bytes) -> str:
     iso = any(m == 0xE2 and b.startswith(GAIN_MAP_SEGMENT) for m, b in segments)
     found = []
     if iso or any(map(_GAIN_MAP.search, texts)) or (index is not None and _GAIN_MAP.search(data)):
-        found.append("a gain map (HDR)")
+        found.append(GAIN_MAP)
     elif index is not None and (count := _further(index)):
         found.append("a second picture (MPF)" if count == 1 else f"{count} further pictures (MPF)")
     if any(map(_VIDEO.search, texts)):
         found.append("a motion video")
-    return f"had {' and '.join(found)}, dropped as it shows the photo before retouching" if found else ""
+    return dropped(" and ".join(found)) if found else ""
+
+
+def dropped(what: str) -> str:
+    """The words for it, to follow the file's name."""
+    return f"had {what}, dropped as it shows the photo before retouching"
 
 
 def _further(index: bytes) -> int:
