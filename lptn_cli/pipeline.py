@@ -19,6 +19,7 @@ from lptn_cli import codecs, photos
 from lptn_cli.atomic import write_atomic
 from lptn_cli.codecs.icc import profile_of
 from lptn_cli.codecs.image import EncodeOptions, Image, Pixels
+from lptn_cli.codecs.metadata import left_out
 from lptn_cli.errors import OUT_OF_MEMORY, NoMemoryError, PhotoError, WriteError
 from lptn_cli.manifest import Manifest
 from lptn_cli.plan import STDOUT, Job
@@ -90,7 +91,8 @@ def retouch_one(job: Job, devices: Devices, settings: Settings, manifest: Manife
         )
     height, width = image.pixels.shape[:2]
     depth = written_depth(image, options)
-    note = "; ".join(filter(None, (image.note, misnamed(job, image), warning)))
+    notes = (image.note, misnamed(job, image), left_out(image.metadata, options), warning)
+    note = "; ".join(filter(None, notes))
     return Outcome(job, "written", width, height, depth, watch.laps, note=note, to_stdout=to_stdout)
 
 
@@ -138,6 +140,7 @@ def encode_options(job: Job, image: Image, settings: Settings) -> EncodeOptions:
         subsampling=settings.subsampling,
         depth=settings.depth,
         metadata=settings.metadata,
+        editor=settings.editor,
     )
 
 

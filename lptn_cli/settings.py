@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from lptn_cli import __version__
 from lptn_cli.codecs.formats import OUTPUT_SUFFIXES
 from lptn_cli.errors import UsageError
 from lptn_cli.plan import Job
@@ -37,8 +38,19 @@ class Settings:
     overwrite: bool = False
     max_megapixels: float = 250.0
 
+    @property
+    def editor(self) -> str:
+        """What a photo's history names: the program, the preset and how far it went."""
+        said = [f"preset {self.preset.name}", f"strength {self.strength:g}"]
+        said += [f"light {self.light:g}"] if self.light is not None else []
+        said += [f"color {self.color:g}"] if self.color is not None else []
+        return f"lptn {__version__} ({', '.join(said)})"
+
     def key(self, job: Job) -> str:
-        """A hash over everything that changes the pixels or the encoding of this photo."""
+        """A hash over everything that changes the pixels or the encoding of this photo.
+
+        The version of lptn, which the photo's history names, is not in it: PIXELS_VERSION says what counts.
+        """
         said = {name: value for name, value in vars(self).items() if name not in WITHOUT_EFFECT}
         preset = self.preset
         variant = (
@@ -48,7 +60,7 @@ class Settings:
             preset.output,
             preset.keeps_grey,
         )
-        said["preset"] = (preset.sha256, *variant, preset.keeps_grey)
+        said["preset"] = (preset.sha256, *variant, preset.name)
         said["format"], said["version"] = job.format, PIXELS_VERSION
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
 

@@ -368,7 +368,8 @@ def test_settings_that_change_nothing_are_not_in_the_key(preset: Preset, tmp_pat
         replace(plain, quality=94), replace(plain, subsampling="444"), replace(plain, depth=8),
         replace(plain, metadata="none"), replace(plain, preset=replace(preset, sha256="0")),
         replace(plain, preset=replace(preset, native_scale=None)),
+        replace(plain, preset=replace(preset, path=preset.path.with_name("renamed.toml"))),
     )  # fmt: skip
     assert {settings.key(job) for settings in same} == {plain.key(job)}
     keys = {settings.key(job) for settings in others} | {plain.key(replace(job, format="jpeg"))}
-    assert len(keys | {plain.key(job)}) == 11
+    assert len(keys | {plain.key(job)}) == 12

@@ -79,5 +79,5 @@ def encode(image: Image, options: EncodeOptions) -> bytes:
     from .samples import with_depth
 
     image = with_depth(image, options)
-    image = replace(image, metadata=prepared(image.metadata, options.metadata, grey=image.grey))
+    image = replace(image, metadata=prepared(image, options))
     return _codec(options.format).encode(image, options)

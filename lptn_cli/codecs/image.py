@@ -86,3 +86,4 @@ class EncodeOptions:
     subsampling: Subsampling = "auto"
     depth: Literal["auto", 8, 16] = "auto"
     metadata: MetadataPolicy = "keep"
+    editor: str = ""  # what the photo's history in XMP names as having changed it; "" says nothing there

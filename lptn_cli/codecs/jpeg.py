@@ -1,8 +1,8 @@
 """JPEG through libjpeg-turbo (simplejpeg), metadata spliced past it segment by segment.
 
 CMYK becomes sRGB through the file's profile, which has then done its work; without one it is refused. Second
-pictures after the first (MPF, motion photos, gain maps) are dropped. An encoder's Adobe segment is not kept,
-for the new file is always YCbCr.
+pictures after the first (MPF, motion photos, gain maps) are dropped, which `note` says. An encoder's Adobe
+segment is not kept, for the new file is always YCbCr.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from lptn_cli.errors import EncodeError, UnsupportedError
 from .cmyk import CMYK_NOTE, from_cmyk, require_cmyk_profile
 from .image import EncodeOptions, Header, Image, Metadata, Pixels
 from .jpeg_segments import Frame, Segment, all_built, broken, collected, walk
+from .second_pictures import note as dropped
 
 _LARGEST = 65500  # of libjpeg
 # What is left of the chroma decides: never fewer samples in a direction than the source had, if there is one.
@@ -72,7 +73,7 @@ def decode(data: bytes) -> Image:
         grey=grey,
         subsampling=None if grey else _subsampling(frame),
         metadata=metadata,
-        note=note,
+        note="; ".join(filter(None, (note, dropped(walked.segments, data)))),
     )
 
 

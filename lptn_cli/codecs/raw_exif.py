@@ -71,7 +71,7 @@ def _true_block(block: bytes, width: int, height: int, orientation: int) -> byte
     order = layout.order
     rows = {row.tag: row for row in tree(block, layout.first, layout) if row.tag not in _DPI}
     exif = rows.get(EXIF_IFD)
-    inner = {row.tag: row for row in exif.value if isinstance(row, Field)} if exif else {}
+    inner = {row.tag: row for row in exif.value} if exif and isinstance(exif.value, tuple) else {}
     for tag in (_MAKER_NOTE, INTEROP_IFD):
         inner.pop(tag, None)
     inner[_COLOR_SPACE] = Field(_COLOR_SPACE, 3, 1, struct.pack(f"{order}H", 1))
