@@ -87,7 +87,7 @@ def test_half_precision_moves_one_value_in_a_thousand_by_more_than_a_level(look:
     """Where the processor has float16 convolutions; measured on shipped presets by benchmarks/gpu.py."""
     pixels = photo(120, 160)
     on_device = on_cuda.OnCUDA(pixels, DEVICE)
-    small = on_device.shrunk(80)
+    small = on_device.shrunk(32)
     results = [
         on_device.finished(*on_cuda.LookOnCUDA(look._network.to(DEVICE), half=half).affine(small, 1, 1, 1))
         for half in (False, True)
