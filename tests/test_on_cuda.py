@@ -85,7 +85,7 @@ def test_what_lies_between_the_passes_agrees_with_the_cpu(
 
 def test_half_precision_moves_one_value_in_a_thousand_by_more_than_a_level(look: Retoucher) -> None:
     """Where the processor has float16 convolutions; measured on shipped presets by benchmarks/gpu.py."""
-    pixels = photo(120, 160)
+    pixels = photo(40, 60)
     on_device = on_cuda.OnCUDA(pixels, DEVICE)
     small = on_device.shrunk(32)
     results = [
