@@ -66,6 +66,7 @@ def retouch(
     exclude: Annotated[list[str] | None, typer.Option(metavar="GLOB", rich_help_panel=INPUT, help="Not paths that match; repeatable.")] = None,
     no_recursive: Annotated[bool, typer.Option("--no-recursive", rich_help_panel=INPUT, help="Do not walk into folders below.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, rich_help_panel=INPUT, help="Take the first N photos only.")] = None,
+    shard: Annotated[str | None, typer.Option(metavar="I/N", rich_help_panel=INPUT, help="Do the I-th of N parts only; for array jobs.")] = None,
     output: Annotated[str | None, typer.Option("-o", "--output", metavar="DIR|FILE|-", rich_help_panel=OUTPUT, show_default="./lptn-out/<preset>/", help="Where results go; - is stdout, for one image.")] = None,
     name: Annotated[str, typer.Option(metavar="TEMPLATE", rich_help_panel=OUTPUT, help="Name of each result; fields: dir stem ext preset n.")] = "{dir}/{stem}{ext}",
     format: Annotated[Literal["auto", "jpeg", "png", "tiff", "webp", "avif"], typer.Option(rich_help_panel=OUTPUT, help="auto = the input's.")] = "auto",
@@ -92,6 +93,7 @@ def retouch(
     """Give photos a preset's look: lptn retouch photos/ -o out/ -p day-to-night"""
     from lptn_cli import batch, report
     from lptn_cli import preset as presets
+    from lptn_cli.plan import Shard
     from lptn_cli.settings import Settings, check_depth
 
     chosen = presets.find(preset)
@@ -109,6 +111,9 @@ def retouch(
         max_megapixels=max_megapixels,
     )
     listing = _listing(json_lines, print_paths, print0, to_stdout=output == "-")
+    part = Shard.parse(shard) if shard is not None else None
+    if part and compare:
+        raise UsageError("--compare shows all photos: run it once without --shard when every shard is done")
     if output == "":
         raise UsageError("-o is empty; is a shell variable unset?")
     destination = batch.Destination(output, chosen.name)
@@ -124,6 +129,8 @@ def retouch(
     )
     jobs_planned = batch.plan(found, destination, name, None if format == "auto" else format)
     check_depth(settings.depth, jobs_planned)
+    if part:  # after the plan: collisions and {n} are those of the whole
+        jobs_planned = [job for job in jobs_planned if part.holds(job.photo)]
     telling = report.Report(listing, quiet=quiet, verbose=verbose, bar=not no_progress)
     if dry_run:
         raise typer.Exit(batch.show_plan(jobs_planned, settings, destination, telling))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
+import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +28,30 @@ class Job:
     photo: Photo
     output: Path
     format: Format | None
+
+
+@dataclass(frozen=True)
+class Shard:
+    """`--shard I/N`: one of N parts of the photos, 1-based, that processes do without knowing of each other.
+
+    A photo's part follows from its path below the folder that was given, so that machines which see the
+    archive at different places agree, and a photo stays in its part when others come or go.
+    """
+
+    index: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Raises UsageError."""
+        match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
+            raise UsageError(f"--shard {shown(text)}: write I/N, the I-th of N parts, such as 1/4 to 4/4")
+        return cls(int(match[1]), int(match[2]))
+
+    def holds(self, photo: Photo) -> bool:
+        digest = hashlib.blake2b(os.fsencode(photo.relative.as_posix()), digest_size=8).digest()
+        return int.from_bytes(digest, "big") % self.count == self.index - 1
 
 
 def output_folder(output: Path | None, preset: str) -> Path:
