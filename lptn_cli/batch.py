@@ -15,10 +15,11 @@ from lptn_cli.codecs.formats import EXTENSIONS
 from lptn_cli.errors import NoPhotosError, OutputError, UsageError, WriteError
 from lptn_cli.manifest import Manifest
 from lptn_cli.photos import Photo, shown
-from lptn_cli.plan import STDOUT, Job, output_folder
+from lptn_cli.plan import STDOUT, Job, Shard, output_folder
 from lptn_cli.plan import plan as named
 from lptn_cli.report import Outcome, Report
 from lptn_cli.signals import drain_on_signals
+from lptn_cli.storage import Remote, exists, located
 
 if TYPE_CHECKING:
     from lptn_cli.codecs.formats import Format
@@ -36,10 +37,22 @@ OTHER_SUFFIXES = (
 
 @dataclass(frozen=True)
 class Destination:
-    """What `-o` says: a folder, one file, `-` for stdout, or None for the default folder."""
+    """What `-o` says: a folder, one file, `-` for stdout, or None for the default folder; or a part of it."""
 
     output: str | None
     preset: str
+    shard: Shard | None = None
+
+    def refuse(self, *, keep_times: bool, compare: bool) -> None:
+        """Raise UsageError for what cannot be done there."""
+        if self.shard and compare:
+            raise UsageError("--compare shows all photos: run it without --shard when every shard is done")
+        if not isinstance(self.path, Remote):
+            return
+        if keep_times:
+            raise UsageError(f"--keep-times: {self.path} sets the times of its objects itself; leave it out")
+        if compare:
+            raise UsageError("--compare writes a page for a local folder of results; give a folder with -o")
 
     @property
     def is_stdout(self) -> bool:
@@ -47,7 +60,7 @@ class Destination:
 
     @property
     def path(self) -> Path | None:
-        return None if self.output is None else Path(self.output)
+        return None if self.output is None else located(self.output)
 
     @property
     def folder(self) -> Path | None:
@@ -89,7 +102,7 @@ def find(
         raise UsageError("nothing to do; name files or folders, for example: lptn retouch photos/ -o out/")
     if "" in inputs:
         raise UsageError("one of the inputs is empty; is a shell variable unset?")
-    paths = [Path(text) for text in inputs]
+    paths = [located(text) for text in inputs]
     found = photos.discover(
         paths,
         recursive=recursive,
@@ -105,7 +118,7 @@ def find(
     if not found:
         where = ", ".join(map(shown, paths)) or f"the list {files_from}"
         raise NoPhotosError(f"no photos in {where}")
-    return found, len(inputs) == 1 and not files_from and not os.path.isdir(inputs[0])  # noqa: PTH112  never raises
+    return found, len(inputs) == 1 and not files_from and not photos.is_folder(paths[0])
 
 
 def plan(
@@ -119,7 +132,7 @@ def plan(
         return [Job(1, todo[0], STDOUT, format)]
     if single_file:
         _refuse_unknown_suffix(destination)
-    return named(
+    jobs = named(
         todo,
         output=destination.path,
         template=template,
@@ -127,12 +140,14 @@ def plan(
         preset=destination.preset,
         single_file=single_file,
     )
+    shard = destination.shard  # after the plan: collisions and {n} are those of the whole
+    return [job for job in jobs if shard.holds(job.photo)] if shard else jobs
 
 
 def _refuse_unknown_suffix(destination: Destination) -> None:
     """Raise UsageError for `-o photo.gif`, which would otherwise become a folder."""
     output, path = destination.output, destination.path
-    if not output or not path or output.endswith("/") or path.is_dir():
+    if not output or not path or output.endswith("/") or (not isinstance(path, Remote) and path.is_dir()):
         return
     if path.suffix.lower() in OTHER_SUFFIXES:
         formats = " ".join(EXTENSIONS.values())
@@ -153,9 +168,9 @@ def show_plan(jobs: Sequence[Job], settings: Settings, destination: Destination,
 def _state(job: Job, settings: Settings, manifest: Manifest | None) -> str:
     if job.photo.problem:
         return "unreadable"
-    if manifest and manifest.up_to_date(job, settings.key(job)):
+    if manifest and manifest.up_to_date(job, settings.key(job), listed=True):
         return "up-to-date"
-    if settings.overwrite or job.output == STDOUT or not os.path.lexists(job.output):
+    if settings.overwrite or job.output == STDOUT or not exists(job.output, listed=True):
         return "write"
     return "write" if manifest and manifest.owns(job.output) else "exists"
 
@@ -181,8 +196,9 @@ def run(
         if compare:
             raise UsageError("--compare writes a page for a folder of results; give a folder with -o")
         return _run(jobs, settings, None, report, "", device, workers, max_errors)
-    with Manifest.open(folder) as manifest:
-        sweep(folder)
+    with Manifest.open(folder, str(destination.shard or "")) as manifest:
+        if not isinstance(folder, Remote):
+            sweep(folder)
         code = _run(jobs, settings, manifest, report, f" -> {shown(folder)}", device, workers, max_errors)
         done = [job for job in jobs if manifest.up_to_date(job, settings.key(job))] if compare else []
     if compare and not report.counts.signal:
@@ -209,7 +225,7 @@ def _run(
     workers: int | None,
     max_errors: int | None,
 ) -> int:
-    done = [job for job in jobs if manifest and manifest.up_to_date(job, settings.key(job))]
+    done = [job for job in jobs if manifest and manifest.up_to_date(job, settings.key(job), listed=True)]
     numbers = {job.number for job in done}
     todo = [job for job in jobs if job.number not in numbers]
     with report:

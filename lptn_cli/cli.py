@@ -111,12 +111,11 @@ def retouch(
         max_megapixels=max_megapixels,
     )
     listing = _listing(json_lines, print_paths, print0, to_stdout=output == "-")
-    part = Shard.parse(shard) if shard is not None else None
-    if part and compare:
-        raise UsageError("--compare shows all photos: run it once without --shard when every shard is done")
     if output == "":
         raise UsageError("-o is empty; is a shell variable unset?")
-    destination = batch.Destination(output, chosen.name)
+    part = Shard.parse(shard) if shard is not None else None
+    destination = batch.Destination(output, chosen.name, part)
+    destination.refuse(keep_times=keep_times, compare=compare)
     found = batch.find(
         inputs or [],
         files_from=files_from,
@@ -129,8 +128,6 @@ def retouch(
     )
     jobs_planned = batch.plan(found, destination, name, None if format == "auto" else format)
     check_depth(settings.depth, jobs_planned)
-    if part:  # after the plan: collisions and {n} are those of the whole
-        jobs_planned = [job for job in jobs_planned if part.holds(job.photo)]
     telling = report.Report(listing, quiet=quiet, verbose=verbose, bar=not no_progress)
     if dry_run:
         raise typer.Exit(batch.show_plan(jobs_planned, settings, destination, telling))

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from lptn_cli.codecs.formats import EXTENSIONS, SUFFIXES, Format
 from lptn_cli.errors import UsageError
 from lptn_cli.photos import Photo, shown
+from lptn_cli.storage import Remote
 
 TEMPLATE = "{dir}/{stem}{ext}"
 FIELDS = ("dir", "stem", "ext", "preset", "n")
@@ -48,6 +49,9 @@ class Shard:
         if match is None or not 1 <= int(match[1]) <= int(match[2]):
             raise UsageError(f"--shard {shown(text)}: write I/N, the I-th of N parts, such as 1/4 to 4/4")
         return cls(int(match[1]), int(match[2]))
+
+    def __str__(self) -> str:
+        return f"shard-{self.index}-of-{self.count}"
 
     def holds(self, photo: Photo) -> bool:
         digest = hashlib.blake2b(os.fsencode(photo.relative.as_posix()), digest_size=8).digest()
@@ -203,6 +207,8 @@ def _refuse_inputs(jobs: Sequence[Job]) -> None:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
+    if isinstance(path, Remote):
+        return None
     try:
         status = path.stat()
     except OSError:

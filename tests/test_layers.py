@@ -84,6 +84,10 @@ def test_who_imports_numba() -> None:
     assert importers("numba") == {"fused"}
 
 
+def test_who_imports_fsspec() -> None:
+    assert importers("fsspec") == {"storage"}
+
+
 def test_who_imports_cv2() -> None:
     assert not within(importers("cv2"), "codecs/", "finish", "training/")
 
@@ -106,6 +110,9 @@ QUICK = [
     "manifest",
     "signals",
     "atomic",
+    "storage",
+    "noted",
+    "parts",
 ]
 
 
@@ -133,8 +140,9 @@ LAYERS = [  # from the top down: a module imports only what stands below it
     ["settings", "report"],
     ["bar"],
     ["manifest"],
-    ["plan"],
+    ["plan", "parts"],
     ["photos"],
+    ["storage"],
 ]
 
 
