@@ -31,7 +31,7 @@ from lptn_cli.parts import Parts, read_parts
 from lptn_cli.photos import MANIFEST as NAME
 from lptn_cli.photos import PARTS, shown
 from lptn_cli.plan import Job
-from lptn_cli.storage import Entry, Remote, explained, file_status
+from lptn_cli.storage import Entry, Remote, explained, file_status, forget_listings
 
 _SPARE_LINES = 1000  # superseded lines beyond as many as live ones that are worth a rewrite
 _CLOCK = 2_000_000_000  # ns; FAT keeps times to two seconds, network disks may round later
@@ -201,6 +201,7 @@ def _load_to_append(path: Path) -> tuple[dict[str, Noted], int]:
 def _load_all(folder: Path) -> dict[str, Noted]:
     """The entries by output of every writer. Raises OSError."""
     if isinstance(folder, Remote):
+        forget_listings()
         return latest(read_parts(folder))[0]
     paths = (folder / NAME, *sorted((folder / PARTS).glob("*.jsonl")))
     with contextlib.ExitStack() as files:

@@ -54,8 +54,8 @@ class Remote(PosixPath):
     """
 
     def __str__(self) -> str:
-        scheme, *parts = self.parts
-        return f"{scheme}//{'/'.join(parts)}"
+        scheme, *parts = self.parts or ("",)
+        return f"{scheme}//{'/'.join(parts)}" if scheme else "."  # the last of `parents`
 
     def __fspath__(self) -> str:
         return str(self)
@@ -155,6 +155,11 @@ def _listed(folder: Remote) -> dict[str, Entry]:
             return {entry.name: entry for entry in entries(folder) if not entry.folder}
         except FileNotFoundError:
             return {}
+
+
+def forget_listings() -> None:
+    """Before a run looks at a bucket that others may have written to."""
+    _listed.cache_clear()
 
 
 def read(remote: Remote, size: int) -> bytes:
