@@ -54,7 +54,7 @@ class Parts:
 
     def close(self) -> None:
         """Put the lines of all objects into one. Where that fails they stay as they are."""
-        small = [*self._full, self._object()]
+        small = [*self._full, *([self._object()] if self._lines or not self._full else [])]
         with contextlib.suppress(OSError, WriteError):
             lines = b"".join(data or b"" for data in storage.read_many(small))
             if lines:

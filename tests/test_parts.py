@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 import fsspec
 import pytest
 
-from lptn_cli import parts
+from lptn_cli import parts, storage
 from lptn_cli.manifest import Manifest
 from lptn_cli.parts import Parts, read_parts
 from lptn_cli.photos import PARTS, Photo
@@ -60,16 +60,16 @@ def test_objects_that_are_merged_while_they_are_read(out: Remote, monkeypatch: p
     writer = Parts(out)
     for n in range(10):
         writer.append(b"%d\n" % n)
-    listed = parts.storage.entries
+    listed, closed = storage.entries, list[bool]()
 
-    def then_closed(folder: Remote) -> list[parts.storage.Entry]:
+    def then_closed(folder: Remote) -> list[storage.Entry]:
         found = listed(folder)
-        if writer._added:
-            writer._added = 0
+        if not closed:
+            closed.append(True)
             writer.close()
         return found
 
-    monkeypatch.setattr(parts.storage, "entries", then_closed)
+    monkeypatch.setattr(storage, "entries", then_closed)
     assert sorted(map(int, read_parts(out))) == list(range(10))
 
 
