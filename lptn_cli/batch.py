@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lptn_cli import __version__, photos
 from lptn_cli.atomic import sweep
 from lptn_cli.codecs.formats import EXTENSIONS
+from lptn_cli.destination import Destination, Engine
 from lptn_cli.errors import NoPhotosError, OutputError, UsageError, WriteError
 from lptn_cli.manifest import Manifest
 from lptn_cli.photos import Photo, shown
-from lptn_cli.plan import STDOUT, Job, Shard, output_folder
+from lptn_cli.plan import STDOUT, Job
 from lptn_cli.plan import plan as named
 from lptn_cli.report import Outcome, Report
 from lptn_cli.signals import drain_on_signals
@@ -33,49 +33,6 @@ OTHER_SUFFIXES = (
     *(".bmp", ".gif", ".heic", ".heif", ".jxl", ".jp2", ".psd", ".exr", ".hdr", ".ppm", ".tga"),
     *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"),
 )
-
-
-@dataclass(frozen=True)
-class Destination:
-    """What `-o` says: a folder, one file, `-` for stdout, or None for the default folder; or a part of it."""
-
-    output: str | None
-    preset: str
-    shard: Shard | None = None
-
-    def refuse(self, *, keep_times: bool, compare: bool) -> None:
-        """Raise UsageError for what cannot be done there."""
-        if self.shard and compare:
-            raise UsageError("--compare shows all photos: run it without --shard when every shard is done")
-        if not isinstance(self.path, Remote):
-            return
-        if keep_times:
-            raise UsageError(f"--keep-times: {self.path} sets the times of its objects itself; leave it out")
-        if compare:
-            raise UsageError("--compare writes a page for a local folder of results; give a folder with -o")
-
-    @property
-    def is_stdout(self) -> bool:
-        return self.output == "-"
-
-    @property
-    def path(self) -> Path | None:
-        return None if self.output is None else located(self.output)
-
-    @property
-    def folder(self) -> Path | None:
-        """Where results and the manifest go; None for stdout."""
-        return None if self.is_stdout else output_folder(self.path, self.preset)
-
-    @property
-    def skipped(self) -> Path | None:
-        """What a walk passes over: by default the results of every preset, not of this one alone."""
-        return self.folder if self.output else self.folder and self.folder.parent
-
-    def manifest_folder(self, jobs: Sequence[Job]) -> Path | None:
-        """The folder whose manifest the run keeps; None where the output is one file or stdout."""
-        one_file = len(jobs) == 1 and jobs[0].output == self.path
-        return None if one_file else self.folder
 
 
 def find(
@@ -181,8 +138,7 @@ def run(
     destination: Destination,
     report: Report,
     *,
-    device: str,
-    workers: int | None,
+    engine: Engine,
     max_errors: int | None,
     compare: bool = False,
 ) -> int:
@@ -195,11 +151,13 @@ def run(
     if folder is None:
         if compare:
             raise UsageError("--compare writes a page for a folder of results; give a folder with -o")
-        return _run(jobs, settings, None, report, "", device, workers, max_errors)
+        return _run(jobs, settings, None, report, None, engine, max_errors)
     with Manifest.open(folder, str(destination.shard or "")) as manifest:
         if not isinstance(folder, Remote):
             sweep(folder)
-        code = _run(jobs, settings, manifest, report, f" -> {shown(folder)}", device, workers, max_errors)
+        code = _run(jobs, settings, manifest, report, folder, engine, max_errors)
+        if compare:
+            manifest.reload()
         done = [job for job in jobs if manifest.up_to_date(job, settings.key(job))] if compare else []
     if compare and not report.counts.signal:
         _write_gallery(folder, done, settings, report)
@@ -220,9 +178,8 @@ def _run(
     settings: Settings,
     manifest: Manifest | None,
     report: Report,
-    where: str,
-    device: str,
-    workers: int | None,
+    folder: Path | None,
+    engine: Engine,
     max_errors: int | None,
 ) -> int:
     done = [job for job in jobs if manifest and manifest.up_to_date(job, settings.key(job), listed=True)]
@@ -230,14 +187,16 @@ def _run(
     todo = [job for job in jobs if job.number not in numbers]
     with report:
         preset = settings.preset
-        looks = _looks(preset, device) if todo else []
-        ready = ",".join(str(look.device) for look in looks) or device
+        looks = _looks(preset, engine.device) if todo and engine.ray is None else []
+        ready = ",".join(str(look.device) for look in looks) or engine.device
         report.start(len(jobs), version=__version__, preset=preset.name, sha256=preset.sha256, device=ready)
         for job in done:
             report.photo(Outcome(job, "up-to-date"))
-        if todo:
-            _retouch(todo, looks, settings, manifest, report, workers, max_errors)
-        report.finish(where)
+        if todo and engine.ray is not None:
+            _retouch_on_ray(todo, settings, folder, report, engine, engine.ray, max_errors)
+        elif todo:
+            _retouch(todo, looks, settings, manifest, report, engine.workers, max_errors)
+        report.finish(f" -> {shown(folder)}" if folder else "")
     return report.counts.exit_code
 
 
@@ -245,6 +204,25 @@ def _looks(preset: Preset, device: str) -> list[Retoucher]:
     from lptn_cli.translate import Retoucher
 
     return [Retoucher(preset, name) for name in device.split(",")]
+
+
+def _retouch_on_ray(
+    todo: Sequence[Job],
+    settings: Settings,
+    folder: Path | None,
+    report: Report,
+    engine: Engine,
+    address: str,
+    max_errors: int | None,
+) -> None:
+    from lptn_cli.cluster import Cluster, connected
+
+    # Ray has handlers of its own, which must not be ours while it starts
+    with connected(address) as ray, drain_on_signals("finishing the photos in work") as stop:
+        cluster = Cluster(ray, settings, folder, report, device=engine.device, threads=engine.workers)
+        cluster.retouch_all(todo, stop=stop, max_errors=max_errors)
+        cluster.close()
+    report.counts.signal = stop.signal
 
 
 def _retouch(

@@ -10,9 +10,10 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 from lptn_cli import __version__, cli_looks
 from lptn_cli.errors import LptnError, UsageError
@@ -20,6 +21,16 @@ from lptn_cli.signals import SIGNALS, drop_unread_output, open_closed_streams
 
 if TYPE_CHECKING:
     from lptn_cli.report import Listing
+
+
+class _Retouch(TyperCommand):
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if "--ray" in args:  # its address may be left out
+            from lptn_cli.cluster import with_address
+
+            args = with_address(args)
+        return super().parse_args(ctx, args)
+
 
 app = typer.Typer(
     name="lptn",
@@ -50,7 +61,7 @@ PresetName = Annotated[
 ]  # fmt: skip
 
 
-@app.command()
+@app.command(cls=_Retouch)
 def retouch(
     inputs: Annotated[
         list[str] | None,
@@ -79,6 +90,7 @@ def retouch(
     compare: Annotated[bool, typer.Option("--compare", rich_help_panel=OUTPUT, help="Also write compare.html, which shows before and after under a slider.")] = False,
     device: Annotated[str, typer.Option("-d", "--device", metavar="auto|cpu|cuda[:N,...]", rich_help_panel=SPEED, help="Where looks are computed.")] = "auto",
     jobs: Annotated[int | None, typer.Option("-j", "--jobs", min=1, max=256, rich_help_panel=SPEED, show_default="auto", help="Photos in work at once.")] = None,
+    ray: Annotated[str | None, typer.Option("--ray", metavar="[ADDRESS]", rich_help_panel=SPEED, show_default=False, help="On the machines of a Ray cluster: auto, HOST:PORT; without an address Ray is started here.")] = None,
     max_megapixels: Annotated[float, typer.Option(min=0.001, callback=_finite, rich_help_panel=SPEED, help="Refuse larger photos before decoding them.")] = 250,
     dry_run: Annotated[bool, typer.Option("-n", "--dry-run", rich_help_panel=TELL, help="Show what would be written, and stop.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", rich_help_panel=TELL, help="JSON Lines on stdout.")] = False,
@@ -93,6 +105,7 @@ def retouch(
     """Give photos a preset's look: lptn retouch photos/ -o out/ -p day-to-night"""
     from lptn_cli import batch, report
     from lptn_cli import preset as presets
+    from lptn_cli.destination import Destination, Engine
     from lptn_cli.plan import Shard
     from lptn_cli.settings import Settings, check_depth
 
@@ -114,8 +127,10 @@ def retouch(
     if output == "":
         raise UsageError("-o is empty; is a shell variable unset?")
     part = Shard.parse(shard) if shard is not None else None
-    destination = batch.Destination(output, chosen.name, part)
+    destination = Destination(output, chosen.name, part)
     destination.refuse(keep_times=keep_times, compare=compare)
+    engine = Engine(device, jobs, ray)
+    engine.refuse(inputs or [], output)
     found = batch.find(
         inputs or [],
         files_from=files_from,
@@ -138,8 +153,7 @@ def retouch(
         settings,
         destination,
         telling,
-        device=device,
-        workers=jobs,
+        engine=engine,
         max_errors=errors,
         compare=compare,
     )

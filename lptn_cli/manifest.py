@@ -52,15 +52,15 @@ class Manifest:
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, folder: Path, part: str = "") -> Manifest:
+    def open(cls, folder: Path, part: str = "", *, blank: bool = False) -> Manifest:
         """The folder's manifest, made with the folder where there is none. Raises OutputError.
 
         part: whose lines these are, where writers on several machines share the folder. In a bucket each
-        writer has a part in any case.
+        writer has a part in any case. blank: what others noted is read when first asked for, with `reload`.
         """
         if isinstance(folder, Remote):
             try:
-                return cls(folder, _load_all(folder), None, Parts(folder))
+                return cls(folder, {} if blank else _load_all(folder), None, Parts(folder))
             except (OSError, WriteError) as error:
                 why = explained(error) if isinstance(error, OSError) else error
                 raise OutputError(f"{folder}: {why}") from error
@@ -70,7 +70,7 @@ class Manifest:
             entries, descriptor = _load_to_append(path)
             if (folder / PARTS).is_dir():
                 (folder / NAME).touch()  # marks the folder as one of results
-                entries = _load_all(folder)
+                entries = entries if blank else _load_all(folder)
             if not os.access(folder, os.W_OK | os.X_OK):
                 os.close(descriptor)
                 raise PermissionError(errno.EACCES, "")

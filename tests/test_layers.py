@@ -88,6 +88,10 @@ def test_who_imports_fsspec() -> None:
     assert importers("fsspec") == {"storage"}
 
 
+def test_who_imports_ray() -> None:
+    assert importers("ray") == {"cluster"}
+
+
 def test_who_imports_cv2() -> None:
     assert not within(importers("cv2"), "codecs/", "finish", "training/")
 
@@ -132,6 +136,9 @@ LAYERS = [  # from the top down: a module imports only what stands below it
     ["cli_looks"],
     ["batch", "bench", "doctor", "training/run"],
     ["gallery"],
+    ["destination"],
+    ["cluster"],
+    ["worker"],
     ["pipeline", "training/report"],
     ["training/loop"],
     ["training/data"],
