@@ -15,7 +15,7 @@ from lptn_cli.destination import Destination, Engine
 from lptn_cli.errors import NoPhotosError, OutputError, UsageError, WriteError
 from lptn_cli.manifest import Manifest
 from lptn_cli.photos import Photo, shown
-from lptn_cli.plan import STDOUT, Job
+from lptn_cli.plan import STDOUT, Job, Jobs
 from lptn_cli.plan import plan as named
 from lptn_cli.report import Outcome, Report
 from lptn_cli.signals import drain_on_signals
@@ -71,7 +71,7 @@ def find(
     )
     if skip:  # results of an earlier run that lie among the photos
         results = Manifest.peek(skip)
-        found = [photo for photo in found if not results.owns(photo.path)]
+        found = found if results.is_empty else [one for one in found if not results.owns(one.path)]
     if not found:
         where = ", ".join(map(shown, paths)) or f"the list {files_from}"
         raise NoPhotosError(f"no photos in {where}")
@@ -80,13 +80,13 @@ def find(
 
 def plan(
     found: tuple[list[Photo], bool], destination: Destination, template: str, format: Format | None
-) -> list[Job]:
+) -> Jobs:
     """A job for each photo. Raises UsageError for bad templates and for names that collide."""
     todo, single_file = found
     if destination.is_stdout:
         if len(todo) != 1:
             raise UsageError(f"-o - writes one image to stdout, but there are {len(todo)} photos")
-        return [Job(1, todo[0], STDOUT, format)]
+        return Jobs(todo, lambda photo, number: Job(number, photo, STDOUT, format), [1])
     if single_file:
         _refuse_unknown_suffix(destination)
     jobs = named(
@@ -98,7 +98,7 @@ def plan(
         single_file=single_file,
     )
     shard = destination.shard  # after the plan: collisions and {n} are those of the whole
-    return [job for job in jobs if shard.holds(job.photo)] if shard else jobs
+    return jobs.where(lambda job: shard.holds(job.photo)) if shard else jobs
 
 
 def _refuse_unknown_suffix(destination: Destination) -> None:
@@ -111,7 +111,7 @@ def _refuse_unknown_suffix(destination: Destination) -> None:
         raise UsageError(f"-o {shown(path)}: lptn writes {formats}; for a folder of that name end it in /")
 
 
-def show_plan(jobs: Sequence[Job], settings: Settings, destination: Destination, report: Report) -> int:
+def show_plan(jobs: Jobs, settings: Settings, destination: Destination, report: Report) -> int:
     """A dry run: what would be done with each photo, on stdout. Nothing is written. Returns the exit code."""
     folder = destination.manifest_folder(jobs)
     manifest = Manifest.peek(folder) if folder else None
@@ -133,7 +133,7 @@ def _state(job: Job, settings: Settings, manifest: Manifest | None) -> str:
 
 
 def run(
-    jobs: Sequence[Job],
+    jobs: Jobs,
     settings: Settings,
     destination: Destination,
     report: Report,
@@ -174,7 +174,7 @@ def _write_gallery(folder: Path, done: Sequence[Job], settings: Settings, report
 
 
 def _run(
-    jobs: Sequence[Job],
+    jobs: Jobs,
     settings: Settings,
     manifest: Manifest | None,
     report: Report,
@@ -182,9 +182,10 @@ def _run(
     engine: Engine,
     max_errors: int | None,
 ) -> int:
-    done = [job for job in jobs if manifest and manifest.up_to_date(job, settings.key(job), listed=True)]
+    none = manifest is None or manifest.is_empty
+    done = jobs[:0] if none else jobs.where(lambda job: _state(job, settings, manifest) == "up-to-date")
     numbers = {job.number for job in done}
-    todo = [job for job in jobs if job.number not in numbers]
+    todo = jobs.where(lambda job: job.number not in numbers) if numbers else jobs
     with report:
         preset = settings.preset
         looks = _looks(preset, engine.device) if todo and engine.ray is None else []

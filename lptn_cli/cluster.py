@@ -16,6 +16,7 @@ import logging
 import math
 import os
 import re
+import socket
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -71,29 +72,42 @@ def check_address(address: str) -> None:
         )
 
 
+def _require_answer(address: str) -> None:
+    """Ray itself would try for minutes. Raises StartError."""
+    if ":" not in address:
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise StartError(f"--ray {address}: nothing answers there ({error}); is the cluster up?") from error
+
+
 @contextmanager
 def connected(address: str) -> Iterator[Any]:
     """The module `ray`, with a cluster: that of the address, or one that is started here for the while."""
     try:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a photographer's machine calls nobody
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
         import ray
     except ImportError as error:
         raise StartError("--ray needs a package that is not installed: pip install 'lptn[ray]'") from error
     here: dict[str, Any] = (
         {"include_dashboard": False, "object_store_memory": 100 * 2**20} if address == "local" else {}
     )
-    try:
-        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **here)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        said = " ".join(str(error).split())
-        raise StartError(f"--ray {address}: no Ray cluster answers there ({said})") from error
-    try:
-        # Ray prints what it thinks of a worker's death to stdout, which is the listing's
-        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+    _require_answer(address)
+    # Ray prints what it thinks of a worker's death to stdout, which is the listing's
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        try:
+            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **here)
+        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+            said = " ".join(str(error).split())
+            raise StartError(f"--ray {address}: no Ray cluster answers there ({said})") from error
+        try:
             yield ray
-    finally:
-        ray.shutdown()
+        finally:
+            ray.shutdown()
 
 
 class Cluster:
@@ -131,8 +145,7 @@ class Cluster:
             answers = [answer for hand in self._hands for answer in (hand.starting, *hand.jobs) if answer]
             if not answers:
                 time.sleep(0.5)
-                continue
-            done, _ = self._ray.wait(answers, timeout=0.5)
+            done = self._ray.wait(answers, timeout=0.5)[0] if answers else []
             for outcome in filter(None, map(self._take, done)):
                 left -= 1
                 report.photo(outcome)
@@ -145,7 +158,8 @@ class Cluster:
 
     def close(self) -> None:
         """Let each worker put its part of the manifest in order."""
-        closing = [hand.actor.close.remote() for hand in self._hands if not hand.starting]
+        alive = [hand for hand in self._hands if not (hand.starting or hand.dead)]
+        closing = [hand.actor.close.remote() for hand in alive]
         self._ray.wait(closing, num_returns=len(closing), timeout=60) if closing else None
 
     def _look_around(self) -> None:
@@ -184,10 +198,10 @@ class Cluster:
 
     def _next_for(self, hand: Hand, waiting: Iterator[Job]) -> Job | None:
         """A job whose worker died goes to one that has nothing else: a bad photo takes none with it."""
-        hand.alone = hand.alone and bool(hand.jobs)
+        if not hand.jobs:
+            hand.alone = bool(self._again)
         if self._again:
-            hand.alone = not hand.jobs
-            return self._again.popleft() if hand.alone else None
+            return None if hand.jobs else self._again.popleft()
         return None if hand.alone or len(hand.jobs) >= hand.room else next(waiting, None)
 
     def _take(self, answer: Any) -> Outcome | None:

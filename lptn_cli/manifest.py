@@ -117,6 +117,10 @@ class Manifest:
             and abs(found.st_mtime_ns - entry.output_mtime_ns) <= clock
         )
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._entries
+
     def knows(self, output: Path) -> bool:
         """Whether lptn wrote a file of that name, whatever has become of it."""
         return self._key(output) in self._entries

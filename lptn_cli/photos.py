@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 import sys
@@ -25,7 +26,7 @@ PARTS = ".lptn-manifest.d"  # beside it: what each of several writers has noted
 GALLERY = ".lptn-compare"  # marks the pictures of --compare
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Photo:
     """One input. size and mtime_ns are those at discovery, 0 where `problem` says why it cannot be read."""
 
@@ -92,7 +93,7 @@ def discover(
     and those of a URL below its scheme.
     What cannot be listed or is not there becomes a Photo with a `problem`, so that it is one failed line.
     """
-    taken: set[str] = set()
+    taken: set[bytes] = set()  # digests: the paths of a million photos would be 200 MB
     photos: list[Photo] = []
     real_skip = _real(skip) if skip is not None else None
     mirrored_set = set(mirrored)
@@ -110,8 +111,9 @@ def discover(
         for location, photo in found:
             if limit is not None and len(photos) >= limit:
                 return photos
-            if location not in taken:
-                taken.add(location)
+            digest = hashlib.blake2b(location.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+            if digest not in taken:
+                taken.add(digest)
                 photos.append(photo)
     return photos
 
