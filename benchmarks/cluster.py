@@ -24,7 +24,7 @@ from typing import Any
 
 from benchmarks.machine import machine, publish
 
-RUNS = 5
+RUNS = 3
 FOLDER = 42  # photos
 WARM = 6
 MILLION = """

@@ -172,6 +172,8 @@ class Cluster:
         for slot in places:
             if slot not in taken and self._died.get(slot, 0) < TRIES:
                 self._hands.append(self._start(slot))
+        if not places and self._device == "cuda":
+            raise StartError("no machine of the cluster has a GPU; leave out -d cuda")
         if places and not self._hands:
             raise StartError(f"no worker could start: {self._trouble}")
 
