@@ -3,9 +3,9 @@
     python -m benchmarks.cluster --out benchmarks/results [--photos ../shared/photos4k]
 
 Per photo: from the outcome of photo WARM to that of the last, so start-up is left out; runs of the two kinds
-take turns, and medians count. Start-up: from the command to its first outcome. Memory: peak resident set of a
-process that lists a million photos of a bucket (simulated: folders of a thousand), plans them, starts Ray and
-makes every job as it would be sent.
+take turns. On a machine that others use the best runs are compared; medians stand beside them.
+Start-up: from the command to its first outcome. Memory: peak resident set of a process that lists a million
+photos of a bucket (simulated: folders of a thousand), plans them, starts Ray and makes every job as it is sent.
 """
 
 from __future__ import annotations
@@ -82,13 +82,14 @@ def main() -> None:
         kind: {name: round(statistics.median(run[name] for run in each), 4) for name in each[0]}
         for kind, each in runs.items()
     }
-    overhead = medians["ray"]["seconds_per_photo"] / medians["plain"]["seconds_per_photo"] - 1
+    best = {kind: min(run["seconds_per_photo"] for run in each) for kind, each in runs.items()}
     publish(
         {
             "what": f"lptn retouch with and without --ray=local, {FOLDER} 4K JPEGs, disk to disk, on the CPU",
             "machine": machine(),
             "medians": medians,
-            "overhead_per_photo_percent": round(100 * overhead, 1),
+            "best_seconds_per_photo": best,
+            "overhead_per_photo_percent_of_best": round(100 * (best["ray"] / best["plain"] - 1), 1),
             "runs": runs,
             "million_paths": _million(),
         },

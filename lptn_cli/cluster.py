@@ -89,7 +89,6 @@ def connected(address: str) -> Iterator[Any]:
     try:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a photographer's machine calls nobody
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
         import ray
     except ImportError as error:
         raise StartError("--ray needs a package that is not installed: pip install 'lptn[ray]'") from error
