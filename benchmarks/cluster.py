@@ -5,7 +5,7 @@
 Per photo: from the outcome of photo WARM to that of the last, so start-up is left out; runs of the two kinds
 take turns. On a machine that others use the best runs are compared; medians stand beside them.
 Start-up: from the command to its first outcome. Memory: peak resident set of a process that lists a million
-photos of a bucket (simulated: folders of a thousand), plans them, starts Ray and makes every job as it is sent.
+photos of a bucket (simulated: folders of a thousand), plans them, starts Ray and makes every job.
 """
 
 from __future__ import annotations
