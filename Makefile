@@ -7,7 +7,7 @@ OUT ?= demo-out
 LOOKS ?= retouch day-to-night night-to-day summer-to-winter winter-to-summer golden-hour autumn
 GPU_OUT ?= $(if $(filter environment,$(origin OUT)),$(OUT),benchmarks/results)
 
-.PHONY: setup demo test lint bench looks gpu-check clean
+.PHONY: setup demo test lint man bench looks gpu-check clean
 
 setup: $(VENV)/.done
 
@@ -29,6 +29,10 @@ lint: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.batch --out benchmarks/results
+
+# The manual page, made of the commands' own help.
+man: setup
+	$(BIN)/lptn --man > man/lptn.1
 
 # What the presets are worth, on ../shared/photos (or PHOTOS=, a folder of groups): the README's table.
 looks: setup

@@ -2,8 +2,9 @@
 
     python -m benchmarks.gpu [--out $OUT]
 
-GPU time is that between CUDA events, median of RUNS after warm-ups: shrink, network, finish; and the
-published network at full resolution, in one run. Wall time is of whole photos, memory to memory. Writes
+GPU time is that between CUDA events, median of RUNS after warm-ups: shrink, network (with strength and fit,
+one CUDA graph), finish; and the published network at full resolution, in one run. Wall time is of whole
+photos, memory to memory. Writes
 OUT/gpu.json. The machine needs torch, Triton and what lptn imports: carry wheels of simplejpeg, imagecodecs
 and tifffile to a bare one.
 """
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ import torch
 
 from benchmarks.machine import machine, publish
 from lptn_cli import Retoucher, finish_cuda
+from lptn_cli.codecs.image import Pixels
 from lptn_cli.finish import small_size
 from lptn_cli.network import LPTN
 
@@ -44,7 +47,7 @@ def main() -> int:
         "-p",
         "no:cacheprovider",
         "tests/test_cuda.py",
-        "tests/test_finish_cuda.py",
+        "tests/test_on_cuda.py",
     ]
     passed = subprocess.run(tests, check=False).returncode == 0
     publish({"what": "a 4K photo on a GPU", **_figures(), "tests_passed": passed}, options.out, "gpu")
@@ -53,27 +56,50 @@ def main() -> int:
 
 def _figures() -> dict[str, object]:
     pixels = np.random.default_rng(0).integers(0, 256, SHAPE).astype(np.uint8)
-    look = Retoucher("retouch", "cuda")
+    look, full = Retoucher("retouch", "cuda"), Retoucher("retouch", "cuda", half=False)
     photo = torch.from_numpy(pixels).cuda()
     size = small_size(SHAPE, look.preset.native_scale or 240)
     small = finish_cuda.shrink(photo, *size)
     a, b = torch.ones_like(small), torch.zeros_like(small)
-    image = small.permute(2, 0, 1)[None]
     whole = photo.permute(2, 0, 1)[None].float() / 255
     published = LPTN(num_high=3, form="released").cuda().eval()
     with torch.inference_mode():
         stages = {
             "shrink": _gpu_ms(lambda: finish_cuda.shrink(photo, *size)),
-            "network": _gpu_ms(lambda: look._network(image)),
+            "network, half precision": _gpu_ms(lambda: look.affine(small)),
+            "network, float32": _gpu_ms(lambda: full.affine(small)),
             "finish": _gpu_ms(lambda: finish_cuda.finish(photo, a, b)),
             "published, full resolution": _gpu_ms(lambda: published(whole)),
         }
+    on_cpu = Retoucher("retouch", "cpu")(pixels).astype(int)
     return {
         "machine": machine(),
         "gpu": torch.cuda.get_device_name(),
         "gpu_ms": stages,
         "wall_ms_a_photo": round(1000 * _wall(lambda: look(pixels)), 2),
+        "photos_per_second_of_three_threads": round(_together(look, pixels), 1),
+        "within_a_level_of_the_cpu": {
+            name: round(float((np.abs(one(pixels).astype(int) - on_cpu) <= 1).mean()), 5)
+            for name, one in (("half", look), ("float32", full))
+        },
+        "peak_mib_at_100_megapixels": _peak_mib(look),
     }
+
+
+def _together(look: Retoucher, pixels: Pixels) -> float:
+    """Photos a second, memory to memory, of three threads that share the GPU."""
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(look, [pixels] * 6))
+        started = time.perf_counter()
+        list(pool.map(look, [pixels] * 4 * RUNS))
+        return 4 * RUNS / (time.perf_counter() - started)
+
+
+def _peak_mib(look: Retoucher) -> float:
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    look(np.zeros((8192, 12288, 3), np.uint8))
+    return round(torch.cuda.max_memory_reserved() / 2**20, 1)
 
 
 def _gpu_ms(work: Callable[[], object]) -> float:

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from lptn_cli.codecs import decode
 from lptn_cli.codecs.icc import to_srgb
 from lptn_cli.finish import shrink
-from lptn_cli.translate import turn_upright
+from lptn_cli.orientation import turn_upright
 
 GAP = 12
 CAPTION = 34

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from lptn_cli import __version__, photos
 from lptn_cli.atomic import sweep
-from lptn_cli.codecs.formats import EXTENSIONS
+from lptn_cli.codecs.formats import OUTPUT_SUFFIXES, SUFFIXES
+from lptn_cli.cores import CORES
 from lptn_cli.destination import Destination, Engine
 from lptn_cli.errors import NoPhotosError, OutputError, UsageError, WriteError
 from lptn_cli.manifest import Manifest
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 MAX_WORKERS = 16
 # Of images that lptn does not write: -o names a file by such a suffix, hardly a folder.
 OTHER_SUFFIXES = (
-    *(".bmp", ".gif", ".heic", ".heif", ".jxl", ".jp2", ".psd", ".exr", ".hdr", ".ppm", ".tga"),
-    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"),
+    *(".bmp", ".gif", ".jp2", ".psd", ".exr", ".hdr", ".ppm", ".tga"),
+    *(suffix for suffix in SUFFIXES if suffix not in OUTPUT_SUFFIXES),
 )
 
 
@@ -107,7 +107,7 @@ def _refuse_unknown_suffix(destination: Destination) -> None:
     if not output or not path or output.endswith("/") or (not isinstance(path, Remote) and path.is_dir()):
         return
     if path.suffix.lower() in OTHER_SUFFIXES:
-        formats = " ".join(EXTENSIONS.values())
+        formats = " ".join(OUTPUT_SUFFIXES)
         raise UsageError(f"-o {shown(path)}: lptn writes {formats}; for a folder of that name end it in /")
 
 
@@ -188,7 +188,7 @@ def _run(
     todo = jobs.where(lambda job: job.number not in numbers) if numbers else jobs
     with report:
         preset = settings.preset
-        looks = _looks(preset, engine.device) if todo and engine.ray is None else []
+        looks = _looks(preset, engine) if todo and engine.ray is None else []
         ready = ",".join(str(look.device) for look in looks) or engine.device
         report.start(len(jobs), version=__version__, preset=preset.name, sha256=preset.sha256, device=ready)
         for job in done:
@@ -201,10 +201,10 @@ def _run(
     return report.counts.exit_code
 
 
-def _looks(preset: Preset, device: str) -> list[Retoucher]:
+def _looks(preset: Preset, engine: Engine) -> list[Retoucher]:
     from lptn_cli.translate import Retoucher
 
-    return [Retoucher(preset, name) for name in device.split(",")]
+    return [Retoucher(preset, name, half=engine.half, side_by_side=True) for name in engine.device.split(",")]
 
 
 def _retouch_on_ray(
@@ -220,7 +220,7 @@ def _retouch_on_ray(
 
     # Ray has handlers of its own, which must not be ours while it starts
     with connected(address) as ray, drain_on_signals("finishing the photos in work") as stop:
-        cluster = Cluster(ray, settings, folder, report, device=engine.device, threads=engine.workers)
+        cluster = Cluster(ray, settings, folder, report, engine=engine)
         cluster.retouch_all(todo, stop=stop, max_errors=max_errors)
         cluster.close()
     report.counts.signal = stop.signal
@@ -237,7 +237,7 @@ def _retouch(
 ) -> None:
     from lptn_cli.pipeline import Devices, retouch_all
 
-    threads = workers or min((os.cpu_count() or 1) + len(looks), MAX_WORKERS)
+    threads = workers or min(CORES + len(looks), MAX_WORKERS)
     with drain_on_signals("finishing the photos in work") as stop:
         retouch_all(
             todo, Devices(looks), settings, manifest, report,

@@ -6,7 +6,6 @@ in milliseconds. `bound` is what the cores could do if nothing ever waited: core
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ import numpy as np
 
 from lptn_cli import codecs
 from lptn_cli.codecs.image import EncodeOptions, Image, Pixels
+from lptn_cli.cores import CORES
 from lptn_cli.errors import PhotoError, UsageError
 from lptn_cli.translate import Retoucher
 
@@ -38,20 +38,19 @@ def bench(preset: str, device: str = "auto", photo: Path | None = None, runs: in
     for _ in range(runs + 1):
         image = watch.time("decode", partial(codecs.decode, data))
         result = replace(image, pixels=_looked_at(look, image.pixels, watch))
-        watch.time("encode", partial(codecs.encode, result, EncodeOptions(image.format)))
+        watch.time("encode", partial(codecs.encode, result, EncodeOptions(codecs.WRITTEN_AS[image.format])))
     stages = watch.medians()
     wall = sum(stage["ms"] for stage in stages.values())
-    cores = os.cpu_count() or 1
     height, width = image.pixels.shape[:2]
     return {
         "preset": look.preset.name,
         "device": str(look.device),
-        "cores": cores,
+        "cores": CORES,
         "photo": f"{width}x{height} {image.format.upper()}",
         "stages": stages,
         "one_photo_ms": round(wall, 1),
         "photos_per_second": round(1000 / wall, 2),
-        "bound": round(1000 * cores / sum(stage["cpu_ms"] for stage in stages.values()), 2),
+        "bound": round(1000 * CORES / sum(stage["cpu_ms"] for stage in stages.values()), 2),
     }
 
 

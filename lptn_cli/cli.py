@@ -17,7 +17,7 @@ from typer.core import TyperCommand
 
 from lptn_cli import __version__, cli_looks
 from lptn_cli.errors import LptnError, UsageError
-from lptn_cli.signals import SIGNALS, drop_unread_output, open_closed_streams
+from lptn_cli.signals import SIGNALS, flush_output, open_closed_streams, unwritable
 
 if TYPE_CHECKING:
     from lptn_cli.report import Listing
@@ -89,6 +89,7 @@ def retouch(
     overwrite: Annotated[bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace files that lptn did not write.")] = False,
     compare: Annotated[bool, typer.Option("--compare", rich_help_panel=OUTPUT, help="Also write compare.html, which shows before and after under a slider.")] = False,
     device: Annotated[str, typer.Option("-d", "--device", metavar="auto|cpu|cuda[:N,...]", rich_help_panel=SPEED, help="Where looks are computed.")] = "auto",
+    precision: Annotated[Literal["auto", "float32"], typer.Option(rich_help_panel=SPEED, help="On a GPU; auto = convolutions in half precision, which moves a value in a thousand by over a level of 255.")] = "auto",
     jobs: Annotated[int | None, typer.Option("-j", "--jobs", min=1, max=256, rich_help_panel=SPEED, show_default="auto", help="Photos in work at once.")] = None,
     ray: Annotated[str | None, typer.Option("--ray", metavar="[ADDRESS]", rich_help_panel=SPEED, show_default=False, help="On the machines of a Ray cluster: auto, HOST:PORT; without an address Ray is started here.")] = None,
     max_megapixels: Annotated[float, typer.Option(min=0.001, callback=_finite, rich_help_panel=SPEED, help="Refuse larger photos before decoding them.")] = 250,
@@ -129,7 +130,7 @@ def retouch(
     part = Shard.parse(shard) if shard is not None else None
     destination = Destination(output, chosen.name, part)
     destination.refuse(keep_times=keep_times, compare=compare)
-    engine = Engine(device, jobs, ray)
+    engine = Engine(device, precision == "auto", jobs, ray)
     engine.refuse(inputs or [], output)
     found = batch.find(
         inputs or [],
@@ -188,13 +189,19 @@ def _show_version(asked: bool) -> None:
         raise typer.Exit
 
 
+def _show_manual(context: typer.Context, asked: bool) -> None:
+    if asked:
+        from lptn_cli.manpage import page
+
+        typer.echo(page(context.command), nl=False)
+        raise typer.Exit
+
+
 @app.callback()
 def root(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
-    ] = False,
-) -> None:
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")] = False,
+    man: Annotated[bool, typer.Option("--man", callback=_show_manual, is_eager=True, hidden=True)] = False,
+) -> None:  # fmt: skip
     """Give a whole folder of photos a new look."""
 
 
@@ -207,12 +214,17 @@ def main() -> None:
     for number in (*SIGNALS, signal.SIGPIPE):
         signal.signal(number, _leave)
     try:
-        app()
+        try:
+            app()
+        except OSError as error:
+            if error.filename is not None:  # a defect: no error of a file should come here
+                raise
+            raise unwritable(error) from error
+        finally:
+            flush_output()
     except LptnError as error:
         print(f"lptn: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    finally:
-        drop_unread_output()
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:

@@ -152,15 +152,18 @@ def train(
         raise UsageError("give either --pairs DIR, or --from DIR and --to DIR")
     if pairs and (guide or losses_ is not Losses.OWN):
         raise UsageError("--guide and --losses are for --from and --to; pairs show what is wanted")
-    if (identity or restore) and not pairs:
-        raise UsageError("--identity and --restore are for --pairs")
+    if restore and not pairs:
+        raise UsageError("--restore is for --pairs")
+    if identity and losses_ is Losses.PUBLISHED:
+        raise UsageError("the losses of the paper know no photos to leave alone; leave --identity out")
     if guide and losses_ is Losses.PUBLISHED:
         raise UsageError("the losses of the paper know no guide; give --guide or --losses published")
     if pairs:
         load = partial(run.pairs, pairs, identity or [], restore or [])
     else:
         published = losses_ is Losses.PUBLISHED
-        load = partial(run.groups, from_ or [], to_ or [], guide.value if guide else None, published)
+        guide_name = guide.value if guide else None
+        load = partial(run.groups, from_ or [], to_ or [], identity or [], guide_name, published)
     with (
         TrainingReport(minutes, as_json=json_lines) as telling,
         drain_on_signals("keeping the state") as stop,

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lptn_cli import __version__
 from lptn_cli.errors import LptnError, StartError, UsageError
@@ -32,6 +32,9 @@ from lptn_cli.report import Outcome, Report
 from lptn_cli.settings import Settings
 from lptn_cli.signals import Stop
 from lptn_cli.worker import GROUP, Slot, Worker, anywhere, slots
+
+if TYPE_CHECKING:
+    from lptn_cli.destination import Engine
 
 TRIES = 3  # of a photo whose worker dies; also of a worker that dies before it is ready
 QUEUED = 2  # jobs that wait at a worker, so that no thread waits for the driver
@@ -118,13 +121,11 @@ class Cluster:
         settings: Settings,
         folder: Path | None,
         report: Report,
-        *,
-        device: str,
-        threads: int | None,
+        engine: Engine,
     ) -> None:
         self._ray, self._report = ray, report
         self._folder = folder.absolute() if folder else None
-        self._device, self._threads = device, threads
+        self._engine = engine
         self._shared = [ray.put(settings), ray.put(settings.preset.read_weights())]
         self._hands: list[Hand] = []
         self._died: dict[Slot, int] = {}  # before they were ready, how often in a row
@@ -167,11 +168,11 @@ class Cluster:
             return
         self._looked = time.monotonic()
         taken = {hand.slot for hand in self._hands}
-        places = slots(self._ray.nodes(), self._device)
+        places = slots(self._ray.nodes(), self._engine.device)
         for slot in places:
             if slot not in taken and self._died.get(slot, 0) < TRIES:
                 self._hands.append(self._start(slot))
-        if not places and self._device == "cuda":
+        if not places and self._engine.device == "cuda":
             raise StartError("no machine of the cluster has a GPU; leave out -d cuda")
         if places and not self._hands:
             raise StartError(f"no worker could start: {self._trouble}")
@@ -179,7 +180,7 @@ class Cluster:
     def _start(self, slot: Slot) -> Hand:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        threads = self._threads or min(slot.cpus + 1, GROUP)
+        threads = self._engine.workers or min(slot.cpus + 1, GROUP)
         actor = self._ray.remote(Worker).options(
             num_cpus=slot.cpus,
             num_gpus=slot.gpus,
@@ -189,7 +190,7 @@ class Cluster:
             runtime_env={"env_vars": ENVIRONMENT},
         )
         device = "cuda" if slot.gpus else "cpu"
-        hand = actor.remote(*self._shared, device, self._folder, slot.part)
+        hand = actor.remote(*self._shared, device, self._engine.half, self._folder, slot.part)
         return Hand(slot, hand, threads + QUEUED, hand.ready.remote())
 
     def _hand_out(self, waiting: Iterator[Job]) -> None:

@@ -56,9 +56,13 @@ class Destination:
 
 @dataclass(frozen=True)
 class Engine:
-    """What computes: devices of this machine with that many photos in work at once, or a Ray cluster."""
+    """What computes: devices of this machine, or a Ray cluster.
+
+    half: GPUs in half precision. workers: photos in work at once; None: as many as serve.
+    """
 
     device: str
+    half: bool
     workers: int | None
     ray: str | None = None
 

@@ -8,16 +8,22 @@ which, for a gain that is constant nearby, is the Laplacian reconstruction with 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lptn_cli.codecs.image import Pixels
+from lptn_cli.cores import CORES
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FloatImage = NDArray[np.float32]
+T = TypeVar("T", FloatImage, "Tensor")
 OpenCVError = cv2.error
 
 # Variance below which the fit trusts the network's own gain rather than the slope it sees; (0.8 / 255)^2.
@@ -31,33 +37,34 @@ def small_size(shape: tuple[int, ...], short_side: int) -> tuple[int, int]:
     return max(1, round(shape[0] * ratio)), max(1, round(shape[1] * ratio))
 
 
-def shrink(pixels: Pixels, short_side: int) -> FloatImage:
+def shrink(pixels: Pixels, short_side: int, threads: int = CORES) -> FloatImage:
     """Area-average shrink so that the shorter side is `short_side`; never enlarges.
 
-    pixels: (H, W, 3) uint8 or uint16. Returns (h, w, 3) float32 in [0, 1].
+    pixels: (H, W, 3) uint8 or uint16. Returns (h, w, 3) float32 in [0, 1], whatever the number of threads.
     """
     height, width = small_size(pixels.shape, short_side)
     if (height, width) == pixels.shape[:2]:
         return np.multiply(pixels, 1.0 / np.iinfo(pixels.dtype).max, dtype=np.float32)
-    return loops().area_average(pixels, height, width)
+    return loops().area_average(pixels, height, width, threads)
 
 
-def fit_affine(small: FloatImage, look: FloatImage, gain: FloatImage) -> tuple[FloatImage, FloatImage]:
+def fit_affine(small: T, look: T, gain: T, mean: Callable[[T], T]) -> tuple[T, T]:
     """Per pixel and channel, a and b of look ~ a * small + b over 3x3 windows: (h, w, 3) float32 each.
 
-    small, look: (h, w, 3); gain: (h, w, 1), what `a` tends to where `small` is flat. He & Sun, "Fast Guided
-    Filter" (2015), eq. 3-6, with the ridge pulled to `gain` instead of zero: texture too fine for the small
-    image lives exactly where it looks flat, and a gain of zero would wipe it out.
+    small, look: (h, w, 3); gain: (h, w, 1), what `a` tends to where `small` is flat; mean: `window_mean`, or
+    the same for tensors. He & Sun, "Fast Guided Filter" (2015), eq. 3-6, with the ridge pulled to `gain`
+    instead of zero: texture too fine for the small image lives exactly where it looks flat, and a gain of
+    zero would wipe it out.
     """
-    mean_small, mean_look = _box(small), _box(look)
-    variance = _box(small * small) - mean_small * mean_small
-    covariance = _box(small * look) - mean_small * mean_look
-    a = (covariance + FLATNESS * gain) / (np.maximum(variance, 0) + FLATNESS)
+    mean_small, mean_look = mean(small), mean(look)
+    variance = mean(small * small) - mean_small * mean_small
+    covariance = mean(small * look) - mean_small * mean_look
+    a = (covariance + FLATNESS * gain) / (variance.clip(min=0) + FLATNESS)
     b = mean_look - a * mean_small
-    return _box(a), _box(b)
+    return mean(a), mean(b)
 
 
-def finish(pixels: Pixels, a: FloatImage, b: FloatImage) -> Pixels:
+def finish(pixels: Pixels, a: FloatImage, b: FloatImage, threads: int = CORES) -> Pixels:
     """u(a) * pixels + u(b), clamped and rounded to the nearest level: same shape and dtype as `pixels`.
 
     a, b: (h, w, 3) float32, for pixel values in [0, 1]. There is never a full-size float array.
@@ -66,29 +73,17 @@ def finish(pixels: Pixels, a: FloatImage, b: FloatImage) -> Pixels:
     scale = np.float32(np.iinfo(pixels.dtype).max)
     wide_a, wide_b = _enlarge_columns(a, width), _enlarge_columns(b * scale, width)
     lower, fraction = _between_rows(height, len(a))
-    return loops().multiply_add(pixels, wide_a, wide_b, lower, fraction)
-
-
-class OnCPU:
-    """A photo in memory, for its two passes."""
-
-    def __init__(self, pixels: Pixels) -> None:
-        self.pixels = pixels
-
-    def shrunk(self, short_side: int) -> FloatImage:
-        return shrink(self.pixels, short_side)
-
-    def finished(self, a: FloatImage, b: FloatImage) -> Pixels:
-        return finish(self.pixels, a, b)
+    return loops().multiply_add(pixels, wide_a, wide_b, lower, fraction, threads)
 
 
 class Loops(Protocol):
     """The two passes in earnest (fused, or OpenCVLoops where Numba is missing)."""
 
-    def area_average(self, pixels: Pixels, height: int, width: int) -> FloatImage: ...
+    def area_average(self, pixels: Pixels, height: int, width: int, threads: int) -> FloatImage: ...
     def multiply_add(
-        self, pixels: Pixels, a: FloatImage, b: FloatImage, lower: NDArray[np.int64], fraction: FloatImage
-    ) -> Pixels: ...
+        self, pixels: Pixels, a: FloatImage, b: FloatImage, lower: NDArray[np.int64], fraction: FloatImage,
+        threads: int,
+    ) -> Pixels: ...  # fmt: skip
 
 
 @cache
@@ -102,18 +97,19 @@ def loops() -> Loops:
 
 
 class OpenCVLoops:
-    """What `fused` does, three to four times as slowly.
+    """What `fused` does, three to four times as slowly, with as many threads as OpenCV likes.
 
     The small image is rounded to the photo's levels here: 2 % of a look's values differ by 1 to 3 of 255.
     """
 
-    def area_average(self, pixels: Pixels, height: int, width: int) -> FloatImage:
+    def area_average(self, pixels: Pixels, height: int, width: int, threads: int) -> FloatImage:
         small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
         return np.multiply(small, 1.0 / np.iinfo(pixels.dtype).max, dtype=np.float32)
 
     def multiply_add(
-        self, pixels: Pixels, a: FloatImage, b: FloatImage, lower: NDArray[np.int64], fraction: FloatImage
-    ) -> Pixels:
+        self, pixels: Pixels, a: FloatImage, b: FloatImage, lower: NDArray[np.int64], fraction: FloatImage,
+        threads: int,
+    ) -> Pixels:  # fmt: skip
         result: Pixels = np.empty_like(pixels)
         depth = cv2.CV_8U if pixels.dtype == np.uint8 else cv2.CV_16U
         for start in range(0, len(pixels), STRIP_ROWS):
@@ -130,7 +126,8 @@ class OpenCVLoops:
         return result
 
 
-def _box(image: FloatImage) -> FloatImage:
+def window_mean(image: FloatImage) -> FloatImage:
+    """The mean of the 3x3 window of every pixel of (h, w, c); at the edge its pixels count twice."""
     return cv2.blur(image, (3, 3), borderType=cv2.BORDER_REFLECT)  # type: ignore[return-value]
 
 

@@ -8,31 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from lptn_cli.codecs.image import Pixels
-from lptn_cli.finish import FloatImage, small_size
-
 COLUMNS = 128  # small pixels a program of `_shrink`, each with its three channels in turn
 VALUES = 1024  # values a program of `_finish`
-
-
-class OnCUDA:
-    """A photo in the memory of a GPU, for its two passes; small images come and go as NumPy arrays."""
-
-    def __init__(self, pixels: Pixels, device: torch.device) -> None:
-        self.pixels = torch.from_numpy(pixels).to(device)
-
-    def shrunk(self, short_side: int) -> FloatImage:
-        return shrink(self.pixels, *small_size(self.pixels.shape, short_side)).cpu().numpy()
-
-    def finished(self, a: FloatImage, b: FloatImage) -> Pixels:
-        gain, offset = (torch.from_numpy(np.ascontiguousarray(x)).to(self.pixels.device) for x in (a, b))
-        return finish(self.pixels, gain, offset).cpu().numpy()
 
 
 def shrink(pixels: Tensor, height: int, width: int) -> Tensor:

@@ -6,7 +6,6 @@ beside this file or in the user's cache folder.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,16 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lptn_cli.codecs.image import Pixels
+from lptn_cli.cores import CORES
 
 Rows = NDArray[np.float32]
 
 LEAST_ROWS, LEAST_SMALL_ROWS = 64, 16  # for a thread to be worth its start
-# A container's share of the cores counts, where the system tells it.
-THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-_pool = ThreadPoolExecutor(THREADS, thread_name_prefix="finish")
+_pool = ThreadPoolExecutor(CORES, thread_name_prefix="finish")
 
 
-def multiply_add(pixels: Pixels, a: Rows, b: Rows, lower: NDArray[np.int64], fraction: Rows) -> Pixels:
+def multiply_add(
+    pixels: Pixels, a: Rows, b: Rows, lower: NDArray[np.int64], fraction: Rows, threads: int
+) -> Pixels:
     """pixels * a + b, clamped and rounded to the nearest level: a new array of the same shape and dtype.
 
     pixels: (H, W, 3) uint8 or uint16. a, b: (h, W, 3) float32, b in levels; for row i they are taken between
@@ -40,11 +40,11 @@ def multiply_add(pixels: Pixels, a: Rows, b: Rows, lower: NDArray[np.int64], fra
     def work(part: slice) -> None:
         _multiply_add(source[part], wide_a, wide_b, lower[part], fraction[part], into[part])
 
-    _in_parts(height, LEAST_ROWS, work)
+    _in_parts(height, max(LEAST_ROWS, -(-height // threads)), work)
     return result
 
 
-def area_average(pixels: Pixels, height: int, width: int) -> Rows:
+def area_average(pixels: Pixels, height: int, width: int, threads: int) -> Rows:
     """Each small pixel is the mean of what it covers of the photo: (height, width, 3) float32 in [0, 1]."""
     small = np.empty((height, width, pixels.shape[2]), np.float32)
     tall, wide = pixels.shape[:2]
@@ -52,23 +52,33 @@ def area_average(pixels: Pixels, height: int, width: int) -> Rows:
     def work(part: slice) -> None:
         _area_average(pixels, part.start, small[part], tall / height, wide / width)
 
-    _in_parts(height, LEAST_SMALL_ROWS, work)
+    _in_parts(height, max(LEAST_SMALL_ROWS, -(-height // threads)), work)
     return np.multiply(small, 1 / np.iinfo(pixels.dtype).max, out=small)
 
 
-def _in_parts(height: int, least: int, work: Callable[[slice], None]) -> None:
-    """Work on all rows, a part of them in each thread."""
-    step = max(least, -(-height // THREADS))
+def _in_parts(height: int, step: int, work: Callable[[slice], None]) -> None:
+    """Work on all rows, `step` of them in each thread."""
     parts = [slice(start, min(start + step, height)) for start in range(0, height, step)]
+    if len(parts) == 1:  # waking a thread takes longer than a tiny photo
+        work(parts[0])
+        return
     for done in [_pool.submit(work, part) for part in parts]:
         done.result()
 
 
 def _compiled(function: Callable[..., None]) -> Any:
     try:
-        return numba.njit(nogil=True, fastmath=True, cache=True)(function)
+        compiled = numba.njit(nogil=True, fastmath=True, cache=True)(function)
     except RuntimeError:  # no folder to cache in
         return numba.njit(nogil=True, fastmath=True)(function)
+
+    def call(*arguments: Any) -> None:
+        try:
+            compiled(*arguments)
+        except OSError:  # it is compiled by now, but could not be cached: a full disk
+            compiled(*arguments)
+
+    return call
 
 
 @_compiled

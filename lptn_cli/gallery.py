@@ -24,10 +24,10 @@ from lptn_cli.codecs.icc import profile_of, to_srgb
 from lptn_cli.codecs.image import EncodeOptions, Image
 from lptn_cli.errors import PhotoError, WriteError
 from lptn_cli.finish import shrink
+from lptn_cli.orientation import turn_upright
 from lptn_cli.photos import GALLERY, shown
 from lptn_cli.plan import Job
 from lptn_cli.settings import Settings
-from lptn_cli.translate import turn_upright
 
 PAGE, PICTURES = "compare.html", "compare"
 OURS = b'<meta name="generator" content="lptn">'

@@ -18,6 +18,7 @@ from lptn_cli import codecs, photos, storage
 from lptn_cli.atomic import write_atomic
 from lptn_cli.codecs.icc import profile_of
 from lptn_cli.codecs.image import EncodeOptions, Image, Pixels
+from lptn_cli.codecs.metadata import left_out
 from lptn_cli.errors import OUT_OF_MEMORY, NoMemoryError, PhotoError, WriteError
 from lptn_cli.manifest import Manifest
 from lptn_cli.plan import STDOUT, Job
@@ -31,12 +32,17 @@ if TYPE_CHECKING:
 
 
 class Devices:
-    """The looks that are ready, one a device. Workers take them in turn: a device is a token."""
+    """The looks that are ready, one a device. Workers take them in turn, as many at once as a look allows."""
 
     def __init__(self, looks: Sequence[Retoucher]) -> None:
         self._free: queue.SimpleQueue[Retoucher] = queue.SimpleQueue()
-        for look in looks:
-            self._free.put(look)
+        for turn in range(max((look.photos_at_once for look in looks), default=0)):
+            for look in looks:
+                if turn < look.photos_at_once:
+                    self._free.put(look)
+        self._preset = looks[0].preset if any(look.device.type != "cpu" for look in looks) else None
+        self._spare: Retoucher | None = None
+        self._making = threading.Lock()
 
     @contextmanager
     def borrow(self) -> Iterator[Retoucher]:
@@ -45,6 +51,15 @@ class Devices:
             yield look
         finally:
             self._free.put(look)
+
+    def spare(self) -> Retoucher | None:
+        """The look on the CPU, for photos that a GPU has no room for; None where there is no GPU."""
+        from lptn_cli.translate import Retoucher
+
+        with self._making:
+            if self._spare is None and self._preset:
+                self._spare = Retoucher(self._preset, "cpu")
+            return self._spare
 
 
 def retouch_one(job: Job, devices: Devices, settings: Settings, manifest: Manifest | None) -> Outcome:
@@ -56,9 +71,7 @@ def retouch_one(job: Job, devices: Devices, settings: Settings, manifest: Manife
             return Outcome(job, "up-to-date")
         image = codecs.decode(data, max_pixels=int(settings.max_megapixels * 1e6))
         watch.lap("decode")
-        with devices.borrow() as look:
-            watch.lap("wait")
-            result = retouch_image(image, look, settings)
+        result, warning = translate(image, devices, settings, watch)
         watch.lap("look")
         options = encode_options(job, image, settings)
         encoded = codecs.encode(result, options)
@@ -78,8 +91,21 @@ def retouch_one(job: Job, devices: Devices, settings: Settings, manifest: Manife
         )
     height, width = image.pixels.shape[:2]
     depth = written_depth(image, options)
-    note = "; ".join(filter(None, (image.note, misnamed(job, image))))
+    notes = (image.note, misnamed(job, image), left_out(image.metadata, options), warning)
+    note = "; ".join(filter(None, notes))
     return Outcome(job, "written", width, height, depth, watch.laps, note=note, to_stdout=to_stdout)
+
+
+def translate(image: Image, devices: Devices, settings: Settings, watch: Stopwatch) -> tuple[Image, str]:
+    """The picture with the look, and a warning if the CPU had to do what a GPU had no room for."""
+    try:
+        with devices.borrow() as look:
+            watch.lap("wait")
+            return retouch_image(image, look, settings), ""
+    except NoMemoryError:
+        if not (spare := devices.spare()):
+            raise
+        return retouch_image(image, spare, settings), f"did not fit on {look.device}; the CPU did it"
 
 
 def retouch_image(image: Image, look: Retoucher, settings: Settings) -> Image:
@@ -106,14 +132,15 @@ def without_colour(pixels: Pixels) -> Pixels:
 
 
 def encode_options(job: Job, image: Image, settings: Settings) -> EncodeOptions:
-    """How to write this photo: the format asked for, else that of the output's suffix, else its own."""
-    suffix = codecs.SUFFIXES.get(job.output.suffix.lower())
+    """How to write this photo: the format asked for, else that of the output's suffix, else its kind's."""
+    suffix = codecs.OUTPUT_SUFFIXES.get(job.output.suffix.lower())
     return EncodeOptions(
-        format=job.format or suffix or image.format,
+        format=job.format or suffix or codecs.WRITTEN_AS[image.format],
         quality=settings.quality,
         subsampling=settings.subsampling,
         depth=settings.depth,
         metadata=settings.metadata,
+        editor=settings.editor,
     )
 
 
@@ -126,8 +153,8 @@ def written_depth(image: Image, options: EncodeOptions) -> int:
 
 def misnamed(job: Job, image: Image) -> str:
     """What to say of a photo whose suffix is that of another format: the output is what its suffix says."""
-    said = codecs.SUFFIXES.get(job.photo.path.suffix.lower(), image.format)
-    if said == image.format or job.format:
+    said = codecs.WRITTEN_AS[codecs.SUFFIXES.get(job.photo.path.suffix.lower(), image.format)]
+    if said == codecs.WRITTEN_AS[image.format] or job.format:
         return ""
     return f"is {image.format.upper()} by its content and is written as {said.upper()}, as its name says"
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 from typing import overload
 
-from lptn_cli.codecs.formats import EXTENSIONS, SUFFIXES, Format
+from lptn_cli.codecs.formats import EXTENSIONS, OUTPUT_SUFFIXES, SUFFIXES, WRITTEN_AS, Format
 from lptn_cli.errors import UsageError
 from lptn_cli.photos import Photo, shown
 from lptn_cli.storage import Remote
@@ -25,7 +25,8 @@ STDOUT = Path("-")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One photo and the file it becomes. format None: that of the output's suffix, else the input's own."""
+    """One photo and the file it becomes. format None: that of the output's suffix, else what the input
+    becomes by itself (formats.WRITTEN_AS)."""
 
     number: int  # 1-based, for {n}
     photo: Photo
@@ -96,7 +97,7 @@ def names_file(output: Path | None, single_file: bool) -> bool:
 
 
 def _looks_like_file(output: Path) -> bool:
-    return output.suffix.lower() in SUFFIXES and not os.path.isdir(output)  # noqa: PTH112
+    return output.suffix.lower() in OUTPUT_SUFFIXES and not os.path.isdir(output)  # noqa: PTH112
 
 
 def plan(
@@ -112,7 +113,8 @@ def plan(
 
     output: `-o`, or None for lptn-out/<preset>. single_file: the only input is a file, so `-o` may be one.
     template: `--name`, with FIELDS and their format specs; {ext} keeps the input's own spelling unless a
-    format is asked. It must end in {ext} or in a photo's suffix, which then gives the format.
+    format is asked or the input's is not written (HEIC, RAW). It must end in {ext} or in a photo's suffix,
+    which then gives the format.
     Jobs of photos with a `problem` get their plain name and take part in no check: they are never written.
     Raises UsageError: bad template, a name outside the output folder, formats that disagree, a collision.
     """
@@ -146,9 +148,11 @@ def plan(
 
 def _agreed(format: Format | None, suffix: str, where: str) -> Format:
     """The format that a literal suffix asks for, once it is known not to contradict `--format`."""
-    named = SUFFIXES.get(suffix.lower())
+    named = OUTPUT_SUFFIXES.get(suffix.lower())
     if named is None:
-        raise UsageError(f"{where}: {shown(suffix)} is no format lptn writes; use {' '.join(SUFFIXES)}")
+        raise UsageError(
+            f"{where}: {shown(suffix)} is no format lptn writes; use {' '.join(OUTPUT_SUFFIXES)}"
+        )
     if format is not None and format != named:
         raise UsageError(f"{where} asks for {named}, but --format for {format}; leave one of them out")
     return named
@@ -184,7 +188,7 @@ def _name(template: str, preset: str, extension: str | None, photo: Photo, numbe
     """The output below the output folder."""
     path = photo.relative
     folder = "" if path.parent == PurePath() else path.parent.as_posix()
-    extension = path.suffix if extension is None else extension
+    extension = _extension(path) if extension is None else extension
     where = f"--name {shown(template)}"
     try:
         text = template.format(dir=folder, stem=path.stem, ext=extension, preset=preset, n=number)
@@ -200,13 +204,21 @@ def _name(template: str, preset: str, extension: str | None, photo: Photo, numbe
     return PurePath(name)
 
 
+def _extension(path: PurePath) -> str:
+    """The suffix as it is spelled, or that of what a photo of a format that is not written becomes."""
+    source = SUFFIXES.get(path.suffix.lower())
+    if source is None or WRITTEN_AS[source] == source:
+        return path.suffix
+    return EXTENSIONS[WRITTEN_AS[source]]
+
+
 def _sound(jobs: Jobs) -> Iterator[Job]:
     return (job for job in jobs if not job.photo.problem)
 
 
 def _refuse_twins(jobs: Jobs) -> list[Path]:
     """No two jobs write one file, and none needs a folder where another writes a file; all the folders."""
-    remedy = "tell them apart with --name, for example '{dir}/{stem}-{n}{ext}'"
+    remedy = "tell them apart with --name, for example '{dir}/{stem}-{n}{ext}', or --exclude some"
     writers: dict[int, int] = {}  # number of a job by its output's hash, as the names would be 200 MB
     parents: dict[Path, int] = {}
     for job in _sound(jobs):

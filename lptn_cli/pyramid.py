@@ -76,4 +76,5 @@ def _rows(image: Tensor, *positions: int) -> Tensor:
     """Rows of (N, C, H, W), positions outside reflected without repeating the edge."""
     n = image.shape[2]
     period = max(2 * n - 2, 1)
-    return image[:, :, [min(p % period, period - p % period) if n > 1 else 0 for p in positions]]
+    inside = [min(p % period, period - p % period) if n > 1 else 0 for p in positions]
+    return torch.cat([image[:, :, row : row + 1] for row in inside], dim=2)

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, BinaryIO, Literal
 
-from lptn_cli.atomic import reason
 from lptn_cli.bar import Bar, can_draw, tell
-from lptn_cli.errors import OutputError
 from lptn_cli.photos import shown
 from lptn_cli.plan import Job
+from lptn_cli.signals import unwritable
 
 Status = Literal["written", "up-to-date", "failed"]
 Listing = Literal["nothing", "print", "print0", "json"]
@@ -83,6 +82,10 @@ class Counts:
         else:
             self.failed += 1
 
+    def speed(self, seconds: float) -> str:
+        rate = self.pixels / max(seconds, 1e-3) / 1e6
+        return f"{rate:.0f} MP/s" if rate >= 9.95 else f"{rate:.1f} MP/s"
+
     def sentence(self, seconds: float) -> str:
         parts = [f"{self.written} written"]
         if self.up_to_date:
@@ -91,7 +94,7 @@ class Counts:
             parts.append(f"{self.failed} failed")
         if left := self.total - self.done:
             parts.append(f"{left} not started" if self.signal or self.stdout_closed else f"{left} left")
-        rate = f", {self.pixels / seconds / 1e6:.0f} MP/s" if self.written and seconds > 0 else ""
+        rate = f", {self.speed(seconds)}" if self.written and seconds > 0 else ""
         return f"{', '.join(parts)} in {seconds:.1f} s{rate}"
 
 
@@ -204,15 +207,13 @@ class Report:
         except BrokenPipeError:
             self.counts.stdout_closed = True
         except OSError as error:
-            fact, _ = reason(error)
-            raise OutputError(f"cannot write to stdout: {fact}; send it elsewhere, then run again") from error
+            raise unwritable(error) from error
 
     def _tick(self) -> None:
         counts, now = self.counts, time.monotonic()
         if self._bar:
-            rate = counts.pixels / max(now - self._started, 1e-3) / 1e6
-            self._bar.update(counts.done, f"photos, {rate:.0f} MP/s")
+            self._bar.update(counts.done, f"photos, {counts.speed(now - self._started)}")
         elif now - self._last_line >= QUIET_INTERVAL and counts.done < counts.total:
             self._last_line = now
-            rate = counts.pixels / (now - self._started) / 1e6
-            self.line(f"{counts.done} of {counts.total} photos, {counts.failed} failed, {rate:.0f} MP/s")
+            speed = counts.speed(now - self._started)
+            self.line(f"{counts.done} of {counts.total} photos, {counts.failed} failed, {speed}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from lptn_cli.codecs.formats import SUFFIXES
+from lptn_cli import __version__
+from lptn_cli.codecs.formats import OUTPUT_SUFFIXES
 from lptn_cli.errors import UsageError
 from lptn_cli.plan import Job
 from lptn_cli.preset import Preset
@@ -37,11 +38,20 @@ class Settings:
     overwrite: bool = False
     max_megapixels: float = 250.0
 
+    @property
+    def editor(self) -> str:
+        """What a photo's history names: the program, the preset and how far it went."""
+        said = [f"preset {self.preset.name}", f"strength {self.strength:g}"]
+        said += [f"light {self.light:g}"] if self.light is not None else []
+        said += [f"color {self.color:g}"] if self.color is not None else []
+        return f"lptn {__version__} ({', '.join(said)})"
+
     def key(self, job: Job) -> str:
-        """A hash over everything that changes the pixels or the encoding of this photo."""
-        said = asdict(self)
-        for field in WITHOUT_EFFECT:
-            del said[field]
+        """A hash over everything that changes the pixels or the encoding of this photo.
+
+        The version of lptn, which the photo's history names, is not in it: PIXELS_VERSION says what counts.
+        """
+        said = {name: value for name, value in vars(self).items() if name not in WITHOUT_EFFECT}
         preset = self.preset
         variant = (
             preset.native_scale,
@@ -50,7 +60,7 @@ class Settings:
             preset.output,
             preset.keeps_grey,
         )
-        said["preset"] = (preset.sha256, *variant, preset.keeps_grey)
+        said["preset"] = (preset.sha256, *variant, preset.name)
         said["format"], said["version"] = job.format, PIXELS_VERSION
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -58,6 +68,6 @@ class Settings:
 def check_depth(depth: Literal["auto", 8, 16], jobs: Sequence[Job]) -> None:
     """Raise UsageError when 16 bits are asked of a format that holds 8."""
     for job in jobs if depth == 16 else ():
-        format = job.format or SUFFIXES.get(job.output.suffix.lower())
+        format = job.format or OUTPUT_SUFFIXES.get(job.output.suffix.lower())
         if format in EIGHT_BIT_FORMATS:
             raise UsageError(f"{format} holds 8 bits a channel; use --format png or tiff with --depth 16")

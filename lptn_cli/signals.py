@@ -13,6 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+from lptn_cli.atomic import reason
+from lptn_cli.errors import OutputError
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -53,10 +56,21 @@ def open_closed_streams() -> None:
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
 
 
-def drop_unread_output() -> None:
-    """Let what is still buffered for a reader that went away go nowhere, or Python exits with 120."""
+def flush_output() -> None:
+    """Write out what is buffered; for a reader that went away it goes nowhere, or Python exits with 120.
+
+    Raises OutputError where stdout's disk is full.
+    """
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:
+        except OSError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+                raise unwritable(error) from error
+
+
+def unwritable(error: OSError) -> OutputError:
+    """What to say where stdout cannot be written."""
+    fact, _ = reason(error)
+    return OutputError(f"cannot write to stdout: {fact}; send it elsewhere, then run again")

@@ -1,21 +1,27 @@
 """How far a look goes: from the photo (0) in a straight line to the look (1) and beyond (1.5), never clipped.
 
 Beyond 1 a value that would use up more than half of its room to black or white slows down and stays inside:
-skies that are dark already do not become holes. Images are (h, w, 3) float32, RGB in [0, 1].
+skies that are dark already do not become holes. Images are (h, w, 3) float32, RGB in [0, 1]: NumPy arrays, or
+tensors on any device.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lptn_cli.finish import FloatImage
 
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601, as in JPEG
+if TYPE_CHECKING:
+    from torch import Tensor
+
+T = TypeVar("T", FloatImage, "Tensor")
+
+LUMA = (0.299, 0.587, 0.114)  # Rec. 601, as in JPEG
 LUMA_FLOOR = 0.02  # keeps the luma ratio finite in black
 LEAST_ROOM = 1e-4
 
 
-def blend(photo: FloatImage, look: FloatImage, light: float, color: float) -> FloatImage:
+def blend(photo: T, look: T, light: float, color: float) -> T:
     """Move from photo to look by `light` in brightness and `color` in colour, 0 to 1.5 each.
 
     Brightness is what scaling all channels by one ratio of luma does; colour is the rest. With light == color
@@ -25,30 +31,41 @@ def blend(photo: FloatImage, look: FloatImage, light: float, color: float) -> Fl
     if max(light, color) <= 1:
         return whole
     further = _straight(photo, look, light, color)
-    return _slowed(whole, further, np.where(further < whole, whole, 1 - whole))
+    return _slowed(whole, further, _chosen(further < whole, whole, 1 - whole))
 
 
-def blend_gain(gain: FloatImage, light: float) -> FloatImage:
+def blend_gain(gain: T, light: float) -> T:
     """The gain of fine detail at that strength: 1 at strength 0, not turned round beyond 1."""
-    straight: FloatImage = 1 + np.float32(light) * (gain - 1)
+    straight = 1 + light * (gain - 1)
     if light <= 1:
         return straight
-    return np.where(straight < gain, _slowed(gain, straight, gain), straight)
+    return _chosen(straight < gain, _slowed(gain, straight, gain), straight)
 
 
-def _straight(photo: FloatImage, look: FloatImage, light: float, color: float) -> FloatImage:
+def _straight(photo: T, look: T, light: float, color: float) -> T:
     change = look - photo
     if light == color:
-        return photo + np.float32(light) * change
-    luma = (photo @ LUMA)[..., None]
-    brightness = (change @ LUMA)[..., None] * (photo + LUMA_FLOOR) / (luma + LUMA_FLOOR)
-    moved: FloatImage = photo + np.float32(light) * brightness + np.float32(color) * (change - brightness)
+        return photo + light * change
+    brightness = _luma(change) * (photo + LUMA_FLOOR) / (_luma(photo) + LUMA_FLOOR)
+    moved: T = photo + light * brightness + color * (change - brightness)
     return moved
 
 
-def _slowed(start: FloatImage, end: FloatImage, room: FloatImage) -> FloatImage:
+def _luma(image: T) -> T:  # (h, w, 3) -> (h, w, 1)
+    luma: T = LUMA[0] * image[..., :1] + LUMA[1] * image[..., 1:2] + LUMA[2] * image[..., 2:]
+    return luma
+
+
+def _slowed(start: T, end: T, room: T) -> T:
     """`end`, but no move from `start` uses up its room: straight up to half of it, then ever slower."""
-    half = np.maximum(room, LEAST_ROOM) / 2
-    halves = np.abs(end - start) / half
-    slowed: FloatImage = start + np.sign(end - start) * half * (2 - 1 / np.maximum(halves, 1))
-    return np.where(halves <= 1, end, slowed)
+    half: Any = room.clip(min=LEAST_ROOM) / 2
+    halves: Any = (end - start) / half
+    most = 2 - 1 / abs(halves).clip(min=1)
+    slowed: T = start + half * _chosen(halves < 0, -most, most)
+    return _chosen(abs(halves) <= 1, end, slowed)
+
+
+def _chosen(condition: Any, where_true: T, where_false: T) -> T:
+    """`where`, by arithmetic: all values are finite."""
+    chosen: T = condition * where_true + ~condition * where_false
+    return chosen

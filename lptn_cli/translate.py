@@ -3,34 +3,60 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from types import ModuleType
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lptn_cli import preset as presets
-from lptn_cli.codecs.icc import from_srgb, to_srgb
+from lptn_cli.codecs.icc import from_srgb, is_srgb, to_srgb
 from lptn_cli.codecs.image import Pixels
+from lptn_cli.cores import CORES
 from lptn_cli.errors import OUT_OF_MEMORY, DeviceError, NoMemoryError, TooSmallError
-from lptn_cli.finish import STRIP_ROWS, FloatImage, OnCPU, OpenCVError, fit_affine
+from lptn_cli.finish import (
+    STRIP_ROWS,
+    FloatImage,
+    OpenCVError,
+    finish,
+    fit_affine,
+    shrink,
+    window_mean,
+)
 from lptn_cli.network import LPTN, Variant, channels_last
+from lptn_cli.orientation import turn_back, turn_upright
 from lptn_cli.preset import Preset
 from lptn_cli.strength import blend, blend_gain
 
+AT_ONCE_ON_CUDA = 3  # one photo on its way in, one in the kernels, one on its way out
+
 
 class Placed(Protocol):
-    """A photo, for its two full-resolution passes (finish.OnCPU, finish_cuda.OnCUDA)."""
+    """A photo, for its two full-resolution passes (OnCPU, on_cuda.OnCUDA)."""
 
-    def shrunk(self, short_side: int) -> FloatImage:
+    def shrunk(self, short_side: int) -> Any:
         """The photo with its shorter side so long, if it is more: (h, w, 3) float32 in [0, 1]."""
 
-    def finished(self, a: FloatImage, b: FloatImage) -> Pixels:
+    def finished(self, a: Any, b: Any) -> Pixels:
         """The photo times `a` plus `b`, both enlarged: a new array of its shape and dtype."""
+
+
+class OnCPU:
+    """A photo in this machine's memory."""
+
+    def __init__(self, pixels: Pixels, threads: int) -> None:
+        self.pixels, self.threads = pixels, threads
+
+    def shrunk(self, short_side: int) -> FloatImage:
+        return shrink(self.pixels, short_side, self.threads)
+
+    def finished(self, a: FloatImage, b: FloatImage) -> Pixels:
+        return finish(self.pixels, a, b, self.threads)
 
 
 class Retoucher:
@@ -41,15 +67,40 @@ class Retoucher:
     >>> result = look(pixels, strength=0.5)
 
     preset: a name, the path of a preset's TOML file, or a Preset. device: "auto", "cpu", "cuda" or "cuda:N".
-    Raises UsageError (no such preset), PresetError (its weights are missing or damaged), DeviceError.
-    Calls are serialised: one photo at a time is on the device.
+    half: on a GPU, convolutions in half precision. side_by_side: on the CPU, a core for each photo instead of
+    all cores for one, which is quicker for many photos in threads; torch is then left with one thread in the
+    whole process. Raises UsageError (no such preset), PresetError (its weights are missing or damaged),
+    DeviceError.
+
+    Threads may share one. On the CPU one photo is translated at a time, unless they go side by side; on a GPU
+    copies of some photos run beside the kernels of others.
     """
 
-    def __init__(self, preset: str | Path | Preset, device: str = "auto") -> None:
+    def __init__(
+        self,
+        preset: str | Path | Preset,
+        device: str = "auto",
+        *,
+        half: bool = True,
+        side_by_side: bool = False,
+    ) -> None:
         self.preset = preset if isinstance(preset, Preset) else presets.find(str(preset))
         self.device = find_device(device)
         self._network = channels_last(load_network(self.preset).to(self.device))
-        self._lock = threading.Lock()
+        self._on_cuda = _kernels() if self.device.type == "cuda" and self.preset.native_scale else None
+        if self._on_cuda:
+            self._streams = self._on_cuda.Streams()
+            self._look_on_cuda = self._on_cuda.LookOnCUDA(self._network, half=half)
+        side_by_side = side_by_side and self.device.type == "cpu" and self.preset.native_scale is not None
+        self._threads = 1 if side_by_side else CORES
+        self._lock: AbstractContextManager[object] = nullcontext() if side_by_side else threading.Lock()
+        if side_by_side:
+            torch.set_num_threads(1)
+
+    @property
+    def photos_at_once(self) -> int:
+        """How many photos may as well be on the device at once."""
+        return AT_ONCE_ON_CUDA if self._on_cuda else CORES // self._threads
 
     def __call__(
         self,
@@ -74,52 +125,65 @@ class Retoucher:
         color = strength if color is None else color
         if light == color == 0:
             return pixels.copy()
-        with self._lock, _memory_told():
+        with self._turn(), _memory_told():
             if self.preset.native_scale is None:
                 return self._at_full_resolution(pixels, light, color, orientation, icc)
             photo = self.placed(pixels)
             small = photo.shrunk(self.preset.native_scale)
             return photo.finished(*self.affine(small, light, color, orientation, icc))
 
+    def _turn(self) -> AbstractContextManager[object]:
+        """Alone on the CPU, on a stream of one's own on a GPU."""
+        return self._streams.use(self.device) if self._on_cuda else self._lock
+
     def placed(self, pixels: Pixels) -> Placed:
         """The photo where its two full-resolution passes are made: in memory, or on the GPU."""
         packed: Pixels = np.ascontiguousarray(pixels)  # type: ignore[assignment]
-        if self.device.type == "cuda" and (on_cuda := _kernels()):
-            return on_cuda(packed, self.device)
-        return OnCPU(packed)
+        if self._on_cuda:
+            placed: Placed = self._on_cuda.OnCUDA(packed, self.device)
+            return placed
+        return OnCPU(packed, self._threads)
 
     def affine(
         self,
-        small: FloatImage,
+        small: FloatImage | Tensor,
         light: float = 1,
         color: float = 1,
         orientation: int = 1,
         icc: bytes | None = None,
-    ) -> tuple[FloatImage, FloatImage]:
+    ) -> tuple[FloatImage, FloatImage] | tuple[Tensor, Tensor]:
         """The look as a gain and an offset for every pixel of the small image, (h, w, 3) float32 each."""
+        self._check_size(small.shape)
+        if isinstance(small, Tensor):
+            if is_srgb(icc):
+                on_cuda: tuple[Tensor, Tensor] = self._look_on_cuda.affine(small, light, color, orientation)
+                return on_cuda
+            small = small.cpu().numpy()  # profiles are applied on the CPU
         look, gain = self._translate(small, orientation, icc)
-        return fit_affine(small, blend(small, look, light, color), blend_gain(gain, light))
+        return fit_affine(small, blend(small, look, light, color), blend_gain(gain, light), window_mean)
+
+    def _check_size(self, shape: Sequence[int]) -> None:
+        least = self._network.min_side
+        if min(shape[:2]) < least:
+            raise TooSmallError(f"too small for this preset, which needs {least} pixels on each side")
 
     def _translate(
         self, small: FloatImage, orientation: int, icc: bytes | None
     ) -> tuple[FloatImage, FloatImage]:
         """The network on an image as stored in the file: the look (h, w, 3) and the gain (h, w, 1)."""
-        height, width = small.shape[:2]
-        if min(height, width) < self._network.min_side:
-            least = self._network.min_side
-            raise TooSmallError(f"too small for this preset, which needs {least} pixels on each side")
         upright = to_srgb(turn_upright(small, orientation), icc)
         with torch.inference_mode():
             look, gain = self._network.translate(_tensor(upright).to(self.device))
         turned = turn_back(from_srgb(_array(look), icc), orientation)
         if gain is None:
-            return turned, np.ones((height, width, 1), np.float32)
+            return turned, np.ones((*small.shape[:2], 1), np.float32)
         return turned, turn_back(_array(gain), orientation)
 
     def _at_full_resolution(
         self, pixels: Pixels, light: float, color: float, orientation: int, icc: bytes | None
     ) -> Pixels:
         """The published way: the network sees every pixel. Its look depends on the photo's size."""
+        self._check_size(pixels.shape)
         scale = np.float32(np.iinfo(pixels.dtype).max)
         photo = np.divide(pixels, scale, dtype=np.float32)
         look, _ = self._translate(photo, orientation, icc)
@@ -132,15 +196,15 @@ class Retoucher:
 
 
 @cache
-def _kernels() -> Callable[[Pixels, torch.device], Placed] | None:
-    """The passes on the GPU, unless Triton is missing or cannot compile (it needs a C compiler)."""
+def _kernels() -> ModuleType | None:
+    """What works on the GPU (on_cuda), unless Triton is missing or cannot compile (it needs a C compiler)."""
     try:
-        from lptn_cli.finish_cuda import OnCUDA
+        from lptn_cli import on_cuda
 
-        OnCUDA(np.zeros((4, 4, 3), np.uint8), torch.device("cuda")).shrunk(2)
+        on_cuda.OnCUDA(np.zeros((4, 4, 3), np.uint8), torch.device("cuda")).shrunk(2)
     except (ImportError, RuntimeError, OSError):
         return None
-    return OnCUDA
+    return on_cuda
 
 
 @contextmanager
@@ -185,26 +249,6 @@ def load_network(preset: Preset) -> LPTN:
         raise presets.damaged(preset, str(error)) from None
     variant = Variant(preset.padding, preset.normalization, preset.output)
     return LPTN.from_state_dict(state, variant)
-
-
-def turn_upright(image: FloatImage, orientation: int) -> FloatImage:
-    """An image as stored -> as it is to be seen, by its EXIF orientation (TIFF 6.0, tag 274)."""
-    if orientation >= 5:
-        image = image.swapaxes(0, 1)
-    down, right = _flips(orientation)
-    return image[:: -1 if down else 1, :: -1 if right else 1]
-
-
-def turn_back(image: FloatImage, orientation: int) -> FloatImage:
-    """The inverse of `turn_upright`."""
-    down, right = _flips(orientation)
-    image = image[:: -1 if down else 1, :: -1 if right else 1]
-    return image.swapaxes(0, 1) if orientation >= 5 else image
-
-
-def _flips(orientation: int) -> tuple[bool, bool]:
-    """Whether the (transposed) image is flipped vertically and horizontally."""
-    return orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
 
 
 def _tensor(image: FloatImage) -> Tensor:  # (h, w, 3) -> (1, 3, h, w) whose memory stays h, w, 3

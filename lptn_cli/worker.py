@@ -26,20 +26,26 @@ class Worker:
     """The actor: a look on a device, and this worker's part of the manifest."""
 
     def __init__(
-        self, settings: Settings, weights: bytes, device: str, folder: Path | None, part: str
+        self,
+        settings: Settings,
+        weights: bytes,
+        device: str,
+        half: bool,
+        folder: Path | None,
+        part: str,
     ) -> None:
-        self._given = settings, weights, device, folder, part
+        self._given = settings, weights, device, half, folder, part
 
     def ready(self) -> str:
         """Load the look; gives the version of lptn that is here. Raises StartError."""
         from lptn_cli.pipeline import Devices
         from lptn_cli.translate import Retoucher
 
-        settings, weights, device, folder, part = self._given
-        with tempfile.TemporaryDirectory(prefix="lptn-") as scratch:  # this node need not have the preset
-            preset = replace(settings.preset, path=Path(scratch) / settings.preset.path.name)
-            preset.weights.write_bytes(weights)
-            look = Retoucher(preset, device)
+        settings, weights, device, half, folder, part = self._given
+        self._scratch = tempfile.TemporaryDirectory(prefix="lptn-")  # this node need not have the preset
+        preset = replace(settings.preset, path=Path(self._scratch.name) / settings.preset.path.name)
+        preset.weights.write_bytes(weights)
+        look = Retoucher(preset, device, half=half, side_by_side=True)
         self._settings = settings
         self._devices: Devices = Devices([look])
         self._manifest = Manifest.open(folder, part, blank=True) if folder else None

@@ -10,6 +10,7 @@ from typing import Any
 
 import imagecodecs
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 
 from lptn_cli import codecs
@@ -120,6 +121,46 @@ def profile(name: str = "p3") -> bytes:
     }[name]
     primaries = [v for xy in (red, green, blue) for v in (*xy, 1.0)]
     return bytes(imagecodecs.cms_profile("rgb", whitepoint=[*white, 1.0], primaries=primaries, gamma=gamma))
+
+
+@lru_cache
+def cmyk_profile() -> bytes:
+    """A press of its own kind: inks are not what 1 - C - K says, and the darkest print is grey."""
+    inks = np.array([[-30.0, -35.0, -50.0], [-45.0, 70.0, -5.0], [-10.0, -5.0, 90.0], [-80.0, 0.0, 0.0]])
+    corners = np.stack(np.meshgrid(*[[0, 1]] * 4, indexing="ij"), axis=-1).reshape(16, 4)
+    lab = np.clip(np.array([100.0, 0.0, 0.0]) + corners @ inks, [22, -100, -100], [100, 100, 100])
+    table = np.rint((lab + np.array([0, 128, 128])) * [255 / 100, 1, 1]).astype(np.uint8)
+    ramp = bytes(range(256))
+    unity = struct.pack(">9i", *np.eye(3, dtype=int).ravel() * 65536)
+    lut = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + unity + ramp * 4 + table.tobytes() + ramp * 3
+    # Back: black ink for what is dark. It serves to find the darkest print alone.
+    back = b"mft1" + bytes(4) + bytes([3, 4, 2, 0]) + unity + ramp * 3
+    back += (b"\0\0\0\xff" * 4 + bytes(16)) + ramp * 4
+    words = b"a press"
+    tags = {
+        b"desc": b"desc" + bytes(4) + struct.pack(">I", len(words) + 1) + words + bytes(1 + 78),
+        b"cprt": b"text" + bytes(4) + b"none\0",
+        b"wtpt": b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061),
+        b"A2B0": lut,
+        b"B2A0": back,
+    }
+    at, rows, body = 128 + 4 + 12 * len(tags), b"", b""
+    for name, content in tags.items():
+        rows += name + struct.pack(">II", at + len(body), len(content))
+        body += content + bytes(-len(content) % 4)
+    size = struct.pack(">I", at + len(body))
+    head = size + bytes(4) + b"\x02\x10\0\0prtrCMYKLab " + bytes(12) + b"acsp" + bytes(28)
+    head += struct.pack(">3i", 63190, 65536, 54061)
+    return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + rows + body
+
+
+def cmyk_jpeg(icc: bytes | None = None, subsampling: str = "444") -> bytes:
+    """A YCCK JPEG, as Photoshop writes it."""
+    ink = np.concatenate([photo(), photo()[::-1, :, :1] // 3], axis=2)
+    data = simplejpeg.encode_jpeg(255 - ink, quality=100, colorspace="CMYK", colorsubsampling=subsampling)
+    body = b"ICC_PROFILE\0\1\1" + (icc or b"")
+    segment = struct.pack(">BBH", 0xFF, 0xE2, len(body) + 2) + body if icc else b""
+    return bytes(data[:2] + segment + data[2:])
 
 
 def large_profile(size: int = 150_000) -> bytes:

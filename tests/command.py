@@ -93,7 +93,7 @@ def spawn(*words: object, env: dict[str, str] | None = None, **options: Any) -> 
 
 def save(path: Path, pixels: Any, format: Format | None = None, **options: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    format = format or codecs.SUFFIXES[path.suffix.lower()]
+    format = format or codecs.OUTPUT_SUFFIXES[path.suffix.lower()]
     path.write_bytes(codecs.encode(Image(pixels, format), EncodeOptions(format, **options)))
     return path
 

@@ -25,7 +25,7 @@ import torch
 from lptn_cli import __version__, codecs
 from lptn_cli.codecs.image import Format
 from lptn_cli.preset import Preset, user_folder
-from tests.codec_samples import GPS_WORDS, file, full_metadata
+from tests.codec_samples import GPS_WORDS, file, full_metadata, jpeg
 from tests.command import LPTN, Ran, Retouch, contents, environment, load, on_linux, run, save, spawn, tree
 from tests.conftest import make_preset, photo
 from tests.seeded import seeded_state
@@ -600,6 +600,30 @@ def test_metadata(tmp_path: Path, retouch: Retouch) -> None:
     assert GPS_WORDS in found["keep"] and b"Obscura 7" in found["keep"]
     assert GPS_WORDS not in found["no-gps"] and b"Obscura 7" in found["no-gps"]
     assert GPS_WORDS not in found["none"] and b"Obscura 7" not in found["none"]
+
+
+def test_the_result_says_in_xmp_what_was_done_to_it(tmp_path: Path, retouch: Retouch) -> None:
+    source = tmp_path / "a.jpg"
+    source.write_bytes(file("jpeg", full_metadata()))
+    for n, words in ((1, []), (2, []), (3, ["-s", "0.5", "--light", "1.2"]), (4, ["--metadata", "none"])):
+        assert retouch(source, "-o", tmp_path / str(n), *words).code == 0
+    one, same, other, none = ((tmp_path / str(n) / "a.jpg").read_bytes() for n in (1, 2, 3, 4))
+    assert one == same
+    said = f"lptn {__version__} (preset dusk, strength %s)"
+    assert one.count((said % "1").encode()) == 2  # the tool, and the event in the history
+    assert other.count((said % "0.5, light 1.2").encode()) == 2
+    assert b"dusk" not in none and b"lptn" not in none
+
+
+def test_what_of_a_photo_is_lost_is_said(tmp_path: Path, retouch: Retouch) -> None:
+    source = tmp_path / "a.jpg"
+    source.write_bytes(jpeg((0xE2, b"urn:iso:std:iso:ts:21496:-1\x00\x00"), (0xFE, b"a comment")))
+    ran = retouch(source, "-o", tmp_path / "out", "--format", "webp")
+    assert ran.code == 0 and (tmp_path / "out" / "a.webp").is_file()
+    assert "a.jpg: had a gain map (HDR), dropped as it shows the photo before retouching; " in ran.stderr
+    assert "loses its comment, which WEBP cannot hold" in ran.stderr
+    again = retouch(source, "-o", tmp_path / "more", "--format", "webp", "--metadata", "none")
+    assert "loses" not in again.stderr
 
 
 def test_keep_times(folder: Path, retouch: Retouch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -15,10 +16,11 @@ import pytest
 import tifffile
 
 from lptn_cli import codecs
-from lptn_cli.codecs import icc
+from lptn_cli.codecs import icc, png
 from lptn_cli.codecs.ifd import Field, pack
 from lptn_cli.codecs.image import EncodeOptions, Metadata
-from lptn_cli.errors import DecodeError, TooLargeError, UnsupportedError
+from lptn_cli.codecs.raw_kinds import raw_kind
+from lptn_cli.errors import DecodeError, PhotoError, TooLargeError, UnsupportedError
 
 from . import codec_samples as samples
 
@@ -114,6 +116,15 @@ def test_png_whose_data_is_short_though_every_checksum_is_right() -> None:
             codecs.decode(samples.png(*damaged))
 
 
+def test_png_of_a_flood_of_chunks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(png, "_MOST_CHUNKS", 1000)
+    rows = samples.png_chunks(saved("PNG"))
+    flood = samples.png((b"tEXt", b"a\0"))[8:] * 1001
+    whole = samples.png(*rows)
+    with pytest.raises(DecodeError, match="more chunks than a photo can have"):
+        codecs.decode(whole[:33] + flood + whole[33:])
+
+
 def test_png_huge_header() -> None:
     header = struct.pack(">IIBBBBB", 65000, 65000, 8, 2, 0, 0, 0)
     data = samples.png((b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b""))
@@ -128,6 +139,48 @@ def test_animations_are_refused(format: str) -> None:
     frames[0].save(buffer, format, save_all=True, append_images=frames[1:])
     with pytest.raises(UnsupportedError, match="animated"):
         codecs.decode(buffer.getvalue())
+
+
+def adam7(pixels: Any, colour: int) -> bytes:
+    """An interlaced PNG of (H, W, channels) samples, unfiltered."""
+    height, width = pixels.shape[:2]
+    raw = b""
+    for x, y, dx, dy in (
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    ):
+        for row in pixels[y::dy, x::dx]:
+            raw += b"\0" + row.astype(row.dtype.newbyteorder(">")).tobytes() if row.size else b""
+    header = struct.pack(">IIBBBBB", width, height, 8 * pixels.itemsize, colour, 0, 0, 1)
+    return samples.png((b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b""))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_png_interlaced_is_exact(dtype: Any) -> None:
+    pixels = samples.photo(dtype=dtype)
+    image = codecs.decode(adam7(pixels, 2))
+    np.testing.assert_array_equal(image.pixels, pixels)
+    alpha = codecs.decode(adam7(np.dstack([pixels, pixels[::-1, :, :1]]), 6)).alpha
+    assert alpha is not None
+    np.testing.assert_array_equal(alpha, pixels[::-1, :, 0])
+
+
+@pytest.mark.parametrize(("colour", "key"), [(0, (1000,)), (2, (1000, 2000, 3000))])
+def test_png_transparent_colour_of_sixteen_bits_becomes_alpha(colour: int, key: tuple[int, ...]) -> None:
+    pixels = np.full((4, 5, len(key)), 40_000, ">u2")
+    pixels[1, 2] = key
+    header = struct.pack(">IIBBBBB", 5, 4, 16, colour, 0, 0, 0)
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    body = struct.pack(f">{len(key)}H", *key)
+    chunks = [(b"IHDR", header), (b"tRNS", body), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    image = codecs.decode(samples.png(*chunks))
+    assert image.alpha is not None and image.depth == 16
+    assert image.alpha[1, 2] == 0 and (image.alpha == 65535).sum() == 19
 
 
 # WebP
@@ -210,10 +263,9 @@ def test_tiff_of_several_pages_gives_the_first() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (tiff(samples.photo().astype(np.float32), photometric="rgb"), "floating"),
+        (tiff(samples.photo().astype(np.int16), photometric="rgb"), "signed"),
         (tiff(samples.photo().astype(np.uint32), photometric="rgb"), "32 bits"),
         (tiff(samples.photo()[..., 0] > 99, photometric="minisblack"), "1 bits"),
-        (tiff(np.zeros((9, 9, 4), np.uint8), photometric="separated"), "CMYK"),
         (saved("TIFF", "P"), "palette"),
         (saved("TIFF", compression="jpeg"), "YCbCr|compression"),
     ],
@@ -236,6 +288,26 @@ def test_tiff_tags_are_read_by_another_program() -> None:
         assert other.info["dpi"] == (300, 300)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib", "predictor": 3, "byteorder": ">"}])
+def test_tiff_of_floats_becomes_sixteen_bits_and_says_so(dtype: Any, options: dict[str, Any]) -> None:
+    deep = samples.photo(dtype=np.uint16)
+    image = codecs.decode(tiff((deep / 65535).astype(dtype), photometric="rgb", **options))
+    assert image.depth == 16
+    assert np.abs(image.pixels.astype(int) - deep).max() <= (32 if dtype is np.float16 else 0)
+    assert image.note == "holds floats, of which 0 to 1 became 16 bits"
+    single = codecs.decode(tiff((deep[..., 0] / 65535).astype(dtype), photometric="minisblack", **options))
+    assert single.grey
+
+
+def test_tiff_floats_beyond_white_and_those_that_are_no_number_are_cut_off() -> None:
+    data = np.full((10, 10, 3), 0.5, np.float32)
+    data[0] = [4.0, -1.0, np.nan]
+    image = codecs.decode(tiff(data, photometric="rgb"))
+    np.testing.assert_array_equal(image.pixels[0, 0], [65535, 0, 0])
+    assert image.note.endswith("became 16 bits, 10.0% of its values lay outside and were cut off")
+
+
 def raw(*rows: Field, start: bytes = b"II*\x00\x08\x00\x00\x00") -> bytes:
     return start + pack(rows, len(start), "<") + bytes(64)
 
@@ -253,8 +325,9 @@ def short(tag: int, value: int) -> Field:
         (b"II*\x00\x10\x00\x00\x00CR\x02\x00" + bytes(50), "CR2"),
     ],
 )
-def test_camera_raw_built_like_tiff_is_named(data: bytes, words: str) -> None:
-    with pytest.raises(UnsupportedError, match=f"camera RAW file .*{words}"):
+def test_camera_raw_built_like_tiff_is_never_read_as_a_tiff(data: bytes, words: str) -> None:
+    assert codecs.sniff(data) == "raw" and raw_kind(data) == words
+    with pytest.raises(PhotoError, match="RAW"):
         codecs.decode(data)
 
 
@@ -321,6 +394,25 @@ def test_avif_of_high_dynamic_range_is_refused() -> None:
         codecs.read_header(bytes(data))
 
 
+def test_avif_items_that_all_name_the_whole_file_take_no_memory() -> None:
+    count, size = 5000, 2_000_000
+    entries = b"".join(struct.pack(">HHHII", i + 1, 0, 1, 0, size) for i in range(count))
+    boxes = {
+        b"pitm": struct.pack(">H", 1),
+        b"iloc": b"\x44\x00" + struct.pack(">H", count) + entries,
+        b"iprp": box(b"ipco", box(b"ispe", bytes(4) + struct.pack(">II", 8, 8)))
+        + box(b"ipma", bytes(4) + struct.pack(">IHBB", 1, 1, 1, 1)),
+    }
+    rows = [box(kind, (b"" if kind == b"iprp" else bytes(4)) + body) for kind, body in boxes.items()]
+    data = box(b"ftyp", b"avif\0\0\0\0avif") + box(b"meta", bytes(4) + b"".join(rows)) + bytes(size)
+    tracemalloc.start()
+    try:
+        assert codecs.read_header(data[:-size] + box(b"mdat", bytes(size))).width == 8
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000  # not 10 GB
+    finally:
+        tracemalloc.stop()
+
+
 def test_avif_huge_header() -> None:
     data = bytearray(samples.file("avif"))
     at = data.index(b"ispe") + 8
@@ -332,6 +424,10 @@ def test_avif_huge_header() -> None:
 # What is none of these
 
 
+def box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I4s", len(body) + 8, kind) + body
+
+
 def brand(name: bytes) -> bytes:
     return b"\x00\x00\x00\x18ftyp" + name + b"\x00\x00\x00\x00" + name + b"\x00" * 40
 
@@ -339,20 +435,12 @@ def brand(name: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (brand(b"heic"), "HEIC"),
-        (brand(b"mif1"), "HEIC"),
-        (brand(b"crx "), r"RAW file \(CR3\)"),
         (brand(b"isom"), "video"),
-        (b"\xff\x0a" + bytes(40), "JPEG XL"),
-        (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "JPEG XL"),
         (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "JPEG 2000"),
         (b"GIF89a" + bytes(40), "GIF"),
         (b"BM" + bytes(12) + b"\x28" + bytes(40), "BMP"),
         (b"8BPS\x00\x01", "Photoshop"),
         (b"%PDF-1.7", "PDF"),
-        (b"FUJIFILMCCD-RAW 0201", "RAF"),
-        (b"IIRO\x08\x00\x00\x00", "ORF"),
-        (b"IIU\x00\x18\x00\x00\x00", "RW2"),
         (b"RIFF\x00\x00\x00\x00AVI LIST", "AVI"),
         (b"<!DOCTYPE html><html>", "starts with text"),
         ("Grüße aus dem Urlaub\n".encode(), "starts with text"),
@@ -365,6 +453,25 @@ def test_other_files_are_named_with_a_remedy(data: bytes, words: str) -> None:
         codecs.read_header(data)
     assert ";" in str(caught.value)
     assert codecs.sniff(data) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "format"),
+    [
+        (brand(b"heic"), "heic"),
+        (brand(b"mif1"), "heic"),
+        (brand(b"crx "), "raw"),
+        (b"\xff\x0a" + bytes(40), "jxl"),
+        (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "jxl"),
+        (b"FUJIFILMCCD-RAW 0201", "raw"),
+        (b"IIRO\x08\x00\x00\x00", "raw"),
+        (b"IIU\x00\x18\x00\x00\x00", "raw"),
+    ],
+)
+def test_formats_that_are_read_and_not_written_are_told_by_content(data: bytes, format: str) -> None:
+    assert codecs.sniff(data) == format
+    with pytest.raises(PhotoError, match=";"):
+        codecs.decode(data)
 
 
 def test_an_empty_file_says_so() -> None:
@@ -381,5 +488,7 @@ def test_magic_bytes_decide(format: codecs.Format) -> None:
 
 
 def test_suffixes_and_extensions_agree() -> None:
-    assert set(codecs.EXTENSIONS) == set(samples.FORMATS) == set(codecs.SUFFIXES.values())
+    assert set(codecs.EXTENSIONS) == set(codecs.WRITTEN_AS) == set(codecs.SUFFIXES.values())
     assert all(codecs.SUFFIXES[suffix] == format for format, suffix in codecs.EXTENSIONS.items())
+    assert set(codecs.WRITTEN_AS.values()) == set(codecs.OUTPUT_SUFFIXES.values()) == set(samples.FORMATS)
+    assert all(codecs.SUFFIXES[suffix] == format for suffix, format in codecs.OUTPUT_SUFFIXES.items())

@@ -11,7 +11,7 @@ from lptn_cli import codecs
 from lptn_cli.codecs import icc
 from lptn_cli.codecs.formats import Format
 from lptn_cli.codecs.ifd import EXIF_IFD, INTEROP_IFD, Field, Order, pack
-from lptn_cli.codecs.image import EncodeOptions, Metadata
+from lptn_cli.codecs.image import EncodeOptions, Metadata, MetadataPolicy
 from lptn_cli.codecs.metadata import prepared
 
 from . import codec_samples as samples
@@ -128,8 +128,12 @@ def test_adobe_rgb_that_only_exif_tells_is_not_written_as_a_profile(format: Form
 
 
 def test_adobe_rgb_that_only_the_camera_says_survives_the_loss_of_its_exif() -> None:
-    bare = prepared(Metadata(exif=dcf(b"R03")), "none", grey=False)
+    def written(index: bytes, policy: MetadataPolicy) -> Metadata:
+        image = samples.image(Metadata(exif=dcf(index)))
+        return prepared(image, EncodeOptions("jpeg", metadata=policy))
+
+    bare = written(b"R03", "none")
     assert bare.exif is None
     assert bare.icc == icc.profile_of(Metadata(exif=dcf(b"R03")))
-    assert prepared(Metadata(exif=dcf(b"R98")), "none", grey=False).icc is None
-    assert prepared(Metadata(exif=dcf(b"R03")), "keep", grey=False).icc is None
+    assert written(b"R98", "none").icc is None
+    assert written(b"R03", "keep").icc is None

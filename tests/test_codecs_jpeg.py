@@ -151,7 +151,7 @@ def frame(marker: int, precision: int = 8, height: int = 16, width: int = 16, ch
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (frame(0xC0, channels=4), "CMYK"),
+        (frame(0xC0, channels=4), "CMYK JPEG without its profile"),
         (frame(0xC9), "arithmetic"),
         (frame(0xC3), "lossless"),
         (frame(0xC1, precision=12), "12-bit"),
@@ -164,11 +164,12 @@ def test_rare_kinds_are_refused_with_a_remedy(data: bytes, words: str) -> None:
     assert "first" in str(caught.value)
 
 
-def test_cmyk_from_a_real_encoder_is_refused() -> None:
-    buffer = io.BytesIO()
-    PIL.Image.fromarray(samples.photo()).convert("CMYK").save(buffer, "JPEG")
-    with pytest.raises(UnsupportedError, match="CMYK"):
-        codecs.read_header(buffer.getvalue())
+def test_chroma_of_a_rare_sampling_is_refused_and_not_called_damaged() -> None:
+    data = bytearray(samples.file("jpeg"))
+    at = data.index(b"\xff\xc0") + 11
+    data[at] = 0x13
+    with pytest.raises(UnsupportedError, match="rare sampling"):
+        codecs.decode(bytes(data))
 
 
 def test_huge_header_is_refused_before_decoding() -> None:
@@ -190,6 +191,21 @@ def test_huge_header_is_refused_before_decoding() -> None:
 def test_broken_headers_are_decode_errors(data: bytes) -> None:
     with pytest.raises(DecodeError, match="restore it from a backup"):
         codecs.decode(data)
+
+
+def test_a_flood_of_segments_is_refused() -> None:
+    plain = samples.file("jpeg")
+    flood = b"\xff\xfe\x00\x03a" * 70_000
+    with pytest.raises(DecodeError, match="more segments than a photo can have"):
+        codecs.read_header(plain[:20] + flood + plain[20:])
+
+
+def test_a_hundred_megabytes_of_segments_are_walked_and_kept() -> None:
+    plain = samples.file("jpeg")
+    data = plain[:20] + (b"\xff\xe5\xff\xff" + bytes(65533)) * 1600 + plain[20:]
+    image = codecs.decode(data)
+    assert len(image.metadata.segments) == 1600
+    assert len(codecs.encode(image, TO_JPEG)) > 100_000_000
 
 
 def test_damage_in_the_middle_is_noticed() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from lptn_cli import codecs
 from lptn_cli.codecs import exif, photoshop, xmp
+from lptn_cli.codecs.exif_gps import without_gps
 from lptn_cli.codecs.formats import Format
 from lptn_cli.codecs.ifd import Order
 from lptn_cli.codecs.image import EncodeOptions, Image, Metadata, MetadataPolicy
@@ -52,21 +53,21 @@ def test_thumbnail_that_overlaps_other_data_is_left_alone() -> None:
 @ORDERS
 def test_gps_goes_and_nothing_else_moves(order: Order) -> None:
     block = samples.exif_block(order=order, thumb=False)
-    cleaned = exif.without_gps(block)
+    cleaned = without_gps(block)
     assert cleaned is not None and len(cleaned) == len(block)
     assert samples.GPS_WORDS not in cleaned
     assert cleaned.index(samples.MAKER_NOTE) == block.index(samples.MAKER_NOTE)
     assert exif.orientation(cleaned) == 6
-    assert exif.without_gps(cleaned) == cleaned
+    assert without_gps(cleaned) == cleaned
 
 
 def test_gps_in_a_broken_block_takes_the_block_with_it() -> None:
     block = samples.exif_block(order=">", thumb=False)
     at = block.index(struct.pack(">HHI", 0x8825, 4, 1)) + 8
     for target in (0, 9, len(block) - 3, 0xFFFFFFF0):
-        assert exif.without_gps(block[:at] + struct.pack(">I", target) + block[at + 4 :]) is None
-    assert exif.without_gps(b"no EXIF at all") is None
-    assert exif.without_gps(block[:60]) is None
+        assert without_gps(block[:at] + struct.pack(">I", target) + block[at + 4 :]) is None
+    assert without_gps(b"no EXIF at all") is None
+    assert without_gps(block[:60]) is None
 
 
 @ORDERS
@@ -91,7 +92,7 @@ def test_random_blocks_never_fail() -> None:
         assert 1 <= exif.orientation(data) <= 8
         assert len(exif.without_thumbnail(data)) <= len(data)
         exif.with_orientation(data, 5)
-        cleaned = exif.without_gps(data)
+        cleaned = without_gps(data)
         assert cleaned is None or len(cleaned) == len(data)
 
 
@@ -103,8 +104,9 @@ def test_xmp_position_goes_and_the_rest_stays() -> None:
     "packet",
     [
         samples.xmp_packet().decode().encode("utf-16"),
-        b'<rdf:Description drone:Latitude="52.1"/>',
         b"<exif:GPSLatitude>52,31N<exif:Broken>",
+        b"<!-- longitude 13 E --><a/>",
+        b'<!DOCTYPE a [<!ENTITY e "N 52">]><a>&e;</a>',
     ],
 )
 def test_xmp_that_may_still_tell_is_dropped(packet: bytes) -> None:
@@ -114,6 +116,16 @@ def test_xmp_that_may_still_tell_is_dropped(packet: bytes) -> None:
 def test_xmp_nested_and_single_quoted_positions_go() -> None:
     packet = b"<a x:GpsLongitude='1' b='2'><x:GPSAll><rdf:li>9</rdf:li></x:GPSAll><x:GPSImg/></a>"
     assert xmp.without_gps(packet) == b"<a b='2'></a>"
+    assert xmp.without_gps(b'<a drone:Latitude="52.1" exifEX:ISOSpeedLatitudeyyy="3"/>') == (
+        b'<a exifEX:ISOSpeedLatitudeyyy="3"/>'
+    )
+
+
+def test_xmp_property_whose_text_speaks_of_the_position_goes_alone() -> None:
+    packet = samples.xmp_packet(gps=False)
+    told = packet.replace(b"</photoshop:Instructions>", b"Longitude 13 E</photoshop:Instructions>")
+    cleaned = xmp.without_gps(told)
+    assert cleaned == packet.replace(b"<photoshop:Instructions></photoshop:Instructions>", b"")
 
 
 def test_photoshop_thumbnails_go_and_iptc_stays() -> None:
@@ -149,7 +161,7 @@ def test_exiftool_reads_what_is_written(format: Format, tmp_path: Path) -> None:
         assert format in ("webp", "avif") or tags["City"] == "Paris"
     assert 52 < keep["GPSLatitude"] < 53
     assert not [name for name in hidden if name.startswith("GPS")]
-    assert "ThumbnailImage" not in keep and "Make" not in none and "Rating" not in none
+    assert "Make" not in none and "Rating" not in none
     assert all(tags.get("Orientation", 6) == 6 for tags in found.values())
     assert all(tags["ProfileClass"] for tags in found.values())
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lptn_cli import finish as finishing
-from lptn_cli.finish import FloatImage, finish, fit_affine, shrink
+from lptn_cli.finish import FloatImage, finish, fit_affine, shrink, window_mean
 from tests.conftest import photo
 
 
@@ -77,6 +77,15 @@ def test_shrink_is_the_area_average(dtype: str) -> None:
     np.testing.assert_allclose(small, blocks, atol=0.51 / np.iinfo(dtype).max)
 
 
+def test_the_number_of_threads_changes_nothing(way: str) -> None:
+    pixels = photo(700, 300)
+    small = shrink(pixels, 60, threads=1)
+    a, b = small + 0.5, small - 0.5
+    for threads in (2, 5):
+        np.testing.assert_array_equal(shrink(pixels, 60, threads), small)
+        np.testing.assert_array_equal(finish(pixels, a, b, threads), finish(pixels, a, b, 1))
+
+
 def test_shrink_never_enlarges() -> None:
     pixels = photo(50, 80)
     np.testing.assert_allclose(shrink(pixels, 240), pixels / 255, atol=1e-6)
@@ -89,14 +98,16 @@ def test_shrink_of_extreme_shapes(shape: tuple[int, int]) -> None:
 
 def test_fit_finds_the_gain_and_offset_that_are_there() -> None:
     small = np.divide(photo(60, 90), 255, dtype=np.float32)
-    a, b = fit_affine(small, small * np.float32(0.6) + np.float32(0.2), constant(0.6, 60, 90)[..., :1])
+    a, b = fit_affine(
+        small, small * np.float32(0.6) + np.float32(0.2), constant(0.6, 60, 90)[..., :1], window_mean
+    )
     np.testing.assert_allclose(a, 0.6, atol=1e-2)
     np.testing.assert_allclose(b, 0.2, atol=1e-2)
 
 
 def test_fit_in_a_flat_area_takes_the_given_gain_and_keeps_the_mean() -> None:
     """A gain of zero there, as in He & Sun, would wipe out texture finer than the small image."""
-    a, b = fit_affine(constant(0.5), constant(0.3), np.full((20, 30, 1), 0.8, np.float32))
+    a, b = fit_affine(constant(0.5), constant(0.3), np.full((20, 30, 1), 0.8, np.float32), window_mean)
     np.testing.assert_allclose(a, 0.8, atol=1e-4)
     np.testing.assert_allclose(a * 0.5 + b, 0.3, atol=1e-5)
 
@@ -113,7 +124,8 @@ def test_both_ways_agree(way: str, dtype: str) -> None:
     results = []
     for multiply_add in (fused.multiply_add, finishing.OpenCVLoops().multiply_add):
         wide_a, wide_b = (finishing._enlarge_columns(x, 501) for x in (a, (b - 1) * np.iinfo(dtype).max))
-        results.append(multiply_add(pixels, wide_a, wide_b, *finishing._between_rows(333, 24)).astype(int))
+        rows = finishing._between_rows(333, 24)
+        results.append(multiply_add(pixels, wide_a, wide_b, *rows, 2).astype(int))
     difference = np.abs(results[0] - results[1])
     assert difference.max() <= 1
     assert (difference > 0).mean() < 0.01

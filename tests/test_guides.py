@@ -77,12 +77,15 @@ def test_a_guide_keeps_shape_range_and_structure(name: str) -> None:
     assert torch.allclose(both[:1], result, atol=1e-5)
 
 
-def test_night_is_dark_blue_above_and_keeps_what_is_warm() -> None:
-    result = GUIDES["night"](SUMMER)
-    sky, wall = mean(result, SKY), mean(result, WALL)
-    assert float(luma(result).mean()) < 0.45 * float(luma(SUMMER).mean())
+def test_night_is_dark_blue_above_and_keeps_lamps_warm_but_not_walls() -> None:
+    lamps = SUMMER.clone()
+    lamps[..., 80:83, 40:43] = colour(1.0, 0.75, 0.35)
+    result = GUIDES["night"](lamps)
+    sky, wall, lamp = mean(result, SKY), mean(result, WALL), mean(result, (slice(80, 83), slice(40, 43)))
+    assert float(luma(result).mean()) < 0.35 * float(luma(SUMMER).mean())
     assert sky[2] > 1.5 * sky[0]
-    assert wall[0] > 1.2 * wall[2]
+    assert lamp[0] > 1.2 * lamp[2]
+    assert wall[0] < wall[2]
     assert float(luma(result)[0, 0, 4].mean()) < float(luma(result)[0, 0, 40].mean())
 
 

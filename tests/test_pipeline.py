@@ -6,17 +6,19 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pytest
+import torch
 
 from lptn_cli import photos, pipeline
 from lptn_cli.atomic import write_atomic
 from lptn_cli.codecs.image import Image, Pixels
-from lptn_cli.errors import TooSmallError
+from lptn_cli.errors import NoMemoryError, TooSmallError
 from lptn_cli.manifest import Manifest
 from lptn_cli.pipeline import Devices, retouch_all, retouch_image, retouch_one
 from lptn_cli.plan import STDOUT, Job
@@ -35,8 +37,21 @@ def inverted(pixels: Pixels, **options: Any) -> Pixels:
     return np.iinfo(pixels.dtype).max - pixels
 
 
-def devices(*looks: Look) -> Devices:
-    return Devices(cast(Any, looks))
+@dataclass(frozen=True)
+class OnDevice:
+    """What a Retoucher offers the pipeline."""
+
+    look: Look
+    device: torch.device = torch.device("cpu")  # noqa: RUF009
+    photos_at_once: int = 1
+    preset: Preset | None = None
+
+    def __call__(self, pixels: Pixels, **options: Any) -> Pixels:
+        return self.look(pixels, **options)
+
+
+def devices(*looks: Look | OnDevice) -> Devices:
+    return Devices(cast(Any, [look if isinstance(look, OnDevice) else OnDevice(look) for look in looks]))
 
 
 def failing(error: BaseException) -> Look:
@@ -68,6 +83,34 @@ def run_all(
         todo, ready, settings, None, report, workers=workers, stop=stop or Stop(), max_errors=max_errors
     )
     return report
+
+
+# Devices
+
+
+def test_a_device_lends_itself_to_as_many_photos_as_it_says(settings: Settings) -> None:
+    ready = devices(OnDevice(inverted, photos_at_once=3), OnDevice(failing(ValueError()), photos_at_once=1))
+    with ExitStack() as held:
+        lent = [held.enter_context(ready.borrow()) for _ in range(4)]
+        assert ready._free.empty()
+    assert [cast(Any, look).look is inverted for look in lent] == [True, False, True, True]
+
+
+def test_a_photo_that_a_gpu_has_no_room_for_is_done_on_the_cpu(
+    tmp_path: Path, preset: Preset, settings: Settings
+) -> None:
+    full = OnDevice(failing(NoMemoryError("full")), torch.device("cuda:1"), preset=preset)
+    (job,) = jobs(tmp_path, 1, photo(150, 220))
+    outcome = retouch_one(job, devices(full), settings, None)
+    assert (outcome.status, outcome.note) == ("written", "did not fit on cuda:1; the CPU did it")
+    wanted = Retoucher(preset, "cpu")(photo(150, 220), strength=1)
+    np.testing.assert_array_equal(load(job.output).pixels, wanted)
+
+
+def test_a_photo_that_this_machine_has_no_room_for_fails(tmp_path: Path, settings: Settings) -> None:
+    (job,) = jobs(tmp_path, 1)
+    outcome = retouch_one(job, devices(failing(NoMemoryError("full"))), settings, None)
+    assert (outcome.status, outcome.error, outcome.message) == ("failed", "memory", "full")
 
 
 # One photo
@@ -325,7 +368,8 @@ def test_settings_that_change_nothing_are_not_in_the_key(preset: Preset, tmp_pat
         replace(plain, quality=94), replace(plain, subsampling="444"), replace(plain, depth=8),
         replace(plain, metadata="none"), replace(plain, preset=replace(preset, sha256="0")),
         replace(plain, preset=replace(preset, native_scale=None)),
+        replace(plain, preset=replace(preset, path=preset.path.with_name("renamed.toml"))),
     )  # fmt: skip
     assert {settings.key(job) for settings in same} == {plain.key(job)}
     keys = {settings.key(job) for settings in others} | {plain.key(replace(job, format="jpeg"))}
-    assert len(keys | {plain.key(job)}) == 11
+    assert len(keys | {plain.key(job)}) == 12

@@ -190,7 +190,7 @@ def test_two_inputs_for_one_output() -> None:
     text = refusal([photo_at("x.jpg", "/a"), photo_at("x.jpg", "/b")], Path("/out"))
     assert text == (
         "/a/x.jpg and /b/x.jpg would both be written to /out/x.jpg; "
-        "tell them apart with --name, for example '{dir}/{stem}-{n}{ext}'"
+        "tell them apart with --name, for example '{dir}/{stem}-{n}{ext}', or --exclude some"
     )
     photos = [photo_at("x.jpg"), photo_at("x.png")]
     assert "would both" in refusal(photos, Path("/out"), "{stem}.webp")

@@ -1,61 +1,161 @@
-"""Every example of the README runs, as it stands there, in a real shell."""
+"""Every example of the README runs as it stands there, on made photos; only training is given less time.
+
+A line without pipes or redirections runs in this process, any other in bash. What needs a network or another
+folder (pip, make) is checked as far as that goes without.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
-from lptn_cli.codecs import encode
-from lptn_cli.codecs.image import EncodeOptions, Image
+from lptn_cli import cli
+from tests.command import LPTN, environment, run, save
 from tests.conftest import photo
 
 ROOT = Path(__file__).parents[1]
-EXAMPLES = re.search(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+README = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+SHELL = ("bash", "console", "sh", "shell")
+ELSEWHERE = (
+    "pip",
+    "pipx",
+    "uv",
+    "git",
+    "make",
+    "cd",
+    "python",
+    "python3",
+    "docker",
+    "apt",
+    "apt-get",
+    "sudo",
+    "brew",
+)
+A_MOMENT = "--minutes 0.01"
 
 
-def save(path: Path, seed: int, dtype: str = "uint8") -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    options = EncodeOptions(format="png" if path.suffix == ".png" else "jpeg")
-    path.write_bytes(encode(Image(pixels=photo(48, 64, dtype, seed), format=options.format), options))
+def lines(block: str) -> list[str]:
+    """The commands of a block; where some have a prompt, the rest is what they print."""
+    whole = [line.strip() for line in block.replace("\\\n", " ").splitlines()]
+    prompted = [line.removeprefix("$ ") for line in whole if line.startswith("$ ")]
+    return [line for line in prompted or whole if line and not line.startswith("#")]
 
 
-def test_examples_run_as_they_stand(tmp_path: Path) -> None:
-    assert EXAMPLES
-    script = EXAMPLES.group(1)
-    for tool in ("find", "jq"):
-        if shutil.which(tool) is None:
-            script = "\n".join(line for line in script.splitlines() if tool not in line)
-    assert len(script.splitlines()) >= 9
-    save(tmp_path / "holiday.jpg", 1)
+def tokens(line: str) -> list[str]:
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    return list(lexer)
+
+
+def is_plain(line: str) -> bool:
+    """Whether it is one command and its words: no pipe, no redirection, nothing for a shell to expand."""
+    return "$" not in line and not any(set(token) <= set("|<>&;()") for token in tokens(line))
+
+
+COMMANDS = [line for kind, block in BLOCKS if kind in SHELL for line in lines(block)]
+OURS = [line for line in COMMANDS if tokens(line)[0] not in ELSEWHERE]
+INLINE = re.findall(r"`(lptn [a-z]+ [^`]+)`", README)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all that the examples name. They share it: one uses what another has made."""
+    place = tmp_path_factory.mktemp("readme")
+    save(place / "holiday.jpg", photo(48, 64, seed=1))
     for n, name in enumerate(["a.jpg", "b/c.jpg", "drafts/d.jpg"]):
-        save(tmp_path / "photos" / name, n)
-    save(tmp_path / "scans" / "s.png", 9, "uint16")
-    (tmp_path / "last-run").touch()
-    os.utime(tmp_path / "last-run", (0, 0))
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    done = subprocess.run(
-        ["bash", "-e", "-o", "pipefail", "-c", script],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    for made in ("better.jpg", "better-piped.jpg", "web/b/c.webp", "out/s.png", "out/b/c-retouch.jpg",
-                 "public/a.jpg", "out/photos/b/c.jpg", "out2/a.jpg"):  # fmt: skip
-        assert (tmp_path / made).stat().st_size > 0, made
-    assert not (tmp_path / "public" / "drafts").exists()
+        save(place / "photos" / name, photo(48, 64, seed=n))
+    save(place / "scans/s.png", photo(48, 64, "uint16", seed=9))
+    (place / "last-run").touch()
+    os.utime(place / "last-run", (0, 0))
+    for n in range(9):
+        picture = photo(272, 272, seed=n)
+        for folder in ("mine/input", "plain"):
+            save(place / folder / f"{n}.jpg", picture)
+        for folder in ("mine/target", "dusks-i-love"):
+            save(place / folder / f"{n}.jpg", picture // 2)
+    return place
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_every_line_runs_as_it_stands(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(place / "config"))
+    env = environment(PATH=f"{Path(LPTN).parent}:/usr/local/bin:/usr/bin:/bin")
+    assert len(OURS) >= 15
+    for line in OURS:
+        if "| jq " in line and shutil.which("jq") is None:
+            continue
+        shortened = re.sub(r"--minutes [\d.]+", A_MOMENT, line)
+        if is_plain(line) and line.startswith("lptn "):
+            ran = run(*tokens(shortened)[1:])
+            assert ran.code == 0, f"{line}\n{ran.stderr}"
+        else:
+            script = ["bash", "-e", "-o", "pipefail", "-c", shortened]
+            done = subprocess.run(script, env=env, capture_output=True, text=True, timeout=60, check=False)
+            assert done.returncode == 0, f"{line}\n{done.stderr}"
+        for output in re.findall(r" -o ([^\s-]\S*)", line):
+            assert any(
+                p.is_file() and p.stat().st_size for p in [place / output, *(place / output).rglob("[!.]*")]
+            )
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if line not in OURS])
+def test_what_is_run_elsewhere_is_there(line: str) -> None:
+    """Targets of make, modules of ours, extras of pip."""
+    words = tokens(line)
+    makefile = (ROOT / "Makefile").read_text()
+    project = (ROOT / "pyproject.toml").read_text()
+    if words[0] == "make":
+        assert all(f"\n{word}:" in makefile for word in words[1:] if re.fullmatch(r"[a-z-]+", word))
+    for module in re.findall(r"python3? -m ((?:benchmarks|demo|lptn_cli)[\w.]*)", line):
+        assert (ROOT / (module.replace(".", "/") + ".py")).is_file() or (
+            ROOT / module / "__init__.py"
+        ).is_file()
+    for extras in re.findall(r"(?:lptn|\.)\[([\w,]+)\]", line):
+        assert all(f"\n{extra} = [" in project for extra in extras.split(","))
+
+
+@pytest.mark.parametrize("line", INLINE)
+def test_commands_in_the_text_parse(line: str) -> None:
+    commands: Any = typer.main.get_command(cli.app)
+    _, name, *words = tokens(line)
+    commands.commands[name].make_context(
+        name, [w for w in words if w != "--help"], resilient_parsing="--help" in words
+    )
+
+
+@pytest.mark.parametrize("code", [block for kind, block in BLOCKS if kind == "python"])
+def test_python_runs_as_it_stands(code: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    names: dict[str, Any] = {"pixels": photo(48, 64)}
+    exec(compile(code, "README.md", "exec"), names)
+    if "result" in names:
+        assert names["result"].shape == (48, 64, 3) and (names["result"] != names["pixels"]).any()
+
+
+def test_every_option_in_the_text_is_one_of_ours() -> None:
+    """`--compare` in a sentence is an option of some command."""
+    commands: Any = typer.main.get_command(cli.app)
+    parameters = [*commands.params, *(p for command in commands.commands.values() for p in command.params)]
+    known = {option for parameter in parameters for option in parameter.opts} | {"--help"}
+    assert set(re.findall(r"`(--[a-z0-9-]+)", README)) <= known
 
 
 def test_every_preset_is_in_the_readme() -> None:
-    text = (ROOT / "README.md").read_text()
     for path in (ROOT / "presets").glob("*.toml"):
-        assert f"| `{path.stem}` |" in text
+        assert f"| `{path.stem}` |" in README
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\(((?!http)[^)]+)\)", (ROOT / "README.md").read_text()))
+@pytest.mark.parametrize("link", re.findall(r"\]\(((?!http)[^)#]+)[^)]*\)", README))
 def test_links_lead_somewhere(link: str) -> None:
     assert (ROOT / link).is_file()

@@ -71,6 +71,7 @@ def test_the_exit_code_follows_from_the_counts(counts: Counts, code: int) -> Non
     [
         (Counts(), "0 written in 2.0 s"),
         (Counts(total=1, written=1, pixels=24_000_000), "1 written in 2.0 s, 12 MP/s"),
+        (Counts(total=9, written=9, pixels=600_000), "9 written in 2.0 s, 0.3 MP/s"),
         (Counts(total=3, up_to_date=2, failed=1), "0 written, 2 up to date, 1 failed in 2.0 s"),
         (Counts(total=9, failed=1), "0 written, 1 failed, 8 left in 2.0 s"),
         (Counts(total=9, failed=1, signal=2), "0 written, 1 failed, 8 not started in 2.0 s"),

@@ -35,8 +35,8 @@ BAD = {  # name -> (`error` of --json, part of the message)
     "circle.jpg": ("read", "symbolic links go round in circles"),
     "dangling.jpg": ("read", "a link to a file that is not there"),
     "zeros.tif": ("unsupported", "this is not an image"),
-    "heic.jpg": ("unsupported", "HEIC"),
-    "cmyk.jpg": ("unsupported", "CMYK"),
+    "heic.jpg": ("decode", "the HEIC data is truncated or corrupt"),
+    "cmyk.jpg": ("unsupported", "CMYK JPEG without its profile"),
     "row.png": ("too-small", "needs 16 pixels"),
     "tiny.png": ("too-small", "needs 16 pixels"),
 }  # fmt: skip

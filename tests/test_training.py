@@ -20,11 +20,13 @@ from lptn_cli.preset import Preset
 from lptn_cli.signals import Stop
 from lptn_cli.training import run
 from lptn_cli.training.batches import GroupBatches, pair_batch, some_without_colour
-from lptn_cli.training.data import GroupData, load_pairs
+from lptn_cli.training.data import GroupData, Pair, load_pairs
+from lptn_cli.training.guides import night
 from lptn_cli.training.loop import Step, Trainer, near_identity
 from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.renderings import unedited, varied
 from lptn_cli.training.run import OWN
+from lptn_cli.training.unpaired import UnpairedObjective
 from tests.command import run as lptn
 from tests.command import save
 from tests.conftest import photo
@@ -233,7 +235,7 @@ def test_a_name_that_is_taken_or_cannot_be_used_is_said_before_training(pairs: P
 def test_unpaired_training_moves_towards_the_target(pairs: Path, tmp_path: Path) -> None:
     listener = Listener(stop_after=25)
     made = run.train(
-        "warm", partial(run.groups, [pairs / "input"], [pairs / "target"], None, False),
+        "warm", partial(run.groups, [pairs / "input"], [pairs / "target"], [], None, False),
         minutes=10, resume=False, native_scale=64, levels=4, device="cpu", seed=0, work=tmp_path / "work",
         to=tmp_path, overwrite=False, said={}, report=listener, stop=listener.stop,
     )  # fmt: skip
@@ -247,7 +249,7 @@ def test_unpaired_training_moves_towards_the_target(pairs: Path, tmp_path: Path)
     assert measured["structure"] > 0.8
     resumed = Listener(stop_after=1)
     run.train(
-        "warm", partial(run.groups, [pairs / "input"], [pairs / "target"], None, False),
+        "warm", partial(run.groups, [pairs / "input"], [pairs / "target"], [], None, False),
         minutes=10, resume=True, native_scale=64, levels=4, device="cpu", seed=0, work=tmp_path / "work",
         to=tmp_path, overwrite=False, said={}, report=resumed, stop=resumed.stop,
     )  # fmt: skip
@@ -260,7 +262,7 @@ def test_other_ways_to_learn_without_pairs(
 ) -> None:
     """A guide pulls towards its look, the losses of the paper keep the photo; both resume, show and tell."""
     (guide,), published = source
-    load = partial(run.groups, [pairs / "target"], [pairs / "input"], guide, published)
+    load = partial(run.groups, [pairs / "target"], [pairs / "input"], [], guide, published)
     steps = []
     for resume, more in ((False, 30), (True, 1)):
         listener = Listener(stop_after=more)
@@ -287,6 +289,20 @@ def test_black_and_white_stays_so() -> None:
     assert 4 <= int(grey.sum()) <= 40
     assert torch.equal(grey, (targets == targets[:, :1]).flatten(1).all(1))
     assert torch.equal(inputs[~grey], colour[~grey])
+
+
+def test_batches_of_photos_to_leave_alone_want_the_photo_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = [photo(96, 128, seed=n) for n in range(8)]
+    alone = [Pair(str(n), pixels, pixels) for n, pixels in enumerate(photos)]
+    objective = UnpairedObjective(
+        GroupData(photos, photos, photos[:1], [], alone), torch.device("cpu"), night
+    )
+    monkeypatch.setattr("lptn_cli.training.unpaired.IDENTITY_SHARE", 1.0)
+    generator = torch.Generator().manual_seed(0)
+    assert float(objective.loss(lambda image: image, generator)) == 0
+    assert float(objective.loss(lambda image: image / 2, generator)) > 1
+    monkeypatch.setattr("lptn_cli.training.unpaired.IDENTITY_SHARE", 0.0)
+    assert float(objective.loss(lambda image: image, generator)) > 1  # now the guide's night is wanted
 
 
 def test_every_photo_has_partners_of_its_orientation() -> None:
@@ -337,9 +353,10 @@ def test_a_run_is_not_resumed_with_other_options(pairs: Path, tmp_path: Path) ->
     def start(levels: int, *, published: bool, resume: bool) -> None:
         listener = Listener(stop_after=1)
         run.train(
-            "mine", partial(run.groups, [pairs / "input"], [pairs / "target"], None, published), minutes=10,
-            resume=resume, native_scale=64, levels=levels, device="cpu", seed=0, work=tmp_path / "work",
-            to=tmp_path, overwrite=False, said={}, report=listener, stop=listener.stop,
+            "mine", partial(run.groups, [pairs / "input"], [pairs / "target"], [], None, published),
+            minutes=10, resume=resume, native_scale=64, levels=levels, device="cpu", seed=0,
+            work=tmp_path / "work", to=tmp_path, overwrite=False, said={}, report=listener,
+            stop=listener.stop,
         )  # fmt: skip
 
     start(4, published=False, resume=False)
@@ -358,7 +375,11 @@ def test_a_run_is_not_resumed_with_other_options(pairs: Path, tmp_path: Path) ->
         (["--from", "a"], "give either --pairs"),
         (["--pairs", "a", "--guide", "night"], "are for --from and --to"),
         (["--pairs", "a", "--losses", "published"], "are for --from and --to"),
-        (["--from", "a", "--to", "b", "--identity", "c"], "are for --pairs"),
+        (["--from", "a", "--to", "b", "--restore", "c"], "is for --pairs"),
+        (
+            ["--from", "a", "--to", "b", "--identity", "c", "--losses", "published"],
+            "know no photos to leave alone",
+        ),
         (["--from", "a", "--to", "b", "--guide", "night", "--losses", "published"], "know no guide"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from lptn_cli import Retoucher
+from lptn_cli.cores import CORES
 from lptn_cli.errors import DeviceError, NoMemoryError, TooSmallError
+from lptn_cli.orientation import turn_back, turn_upright
 from lptn_cli.preset import Preset
-from lptn_cli.translate import _array, _tensor, find_device, load_network, turn_back, turn_upright
+from lptn_cli.translate import _array, _tensor, find_device, load_network
 from tests.conftest import make_preset, photo
 
 
@@ -61,6 +64,24 @@ def test_the_look_is_visible_and_input_is_not_changed(look: Retoucher) -> None:
 def test_same_look_at_every_size(look: Retoucher, short_side: int) -> None:
     large: Any = cv2.GaussianBlur(photo(1200, 1700), (0, 0), 2)
     assert psnr(shrunk(look(large), short_side), look(shrunk(large, short_side))) > 38
+
+
+def test_side_by_side_a_photo_has_one_core(preset: Preset) -> None:
+    """And the result is that of all cores, but for float rounding."""
+    threads = torch.get_num_threads()
+    pixels = photo(400, 600)
+    alone = Retoucher(preset, "cpu")
+    wanted = alone(pixels).astype(int)
+    try:
+        together = Retoucher(preset, "cpu", side_by_side=True)
+        assert (alone.photos_at_once, together.photos_at_once) == (1, CORES)
+        assert torch.get_num_threads() == 1
+        with ThreadPoolExecutor(4) as pool:
+            results = list(pool.map(together, [pixels] * 8))
+    finally:
+        torch.set_num_threads(threads)
+    assert all((result == results[0]).all() for result in results)
+    assert np.abs(results[0] - wanted).max() <= 1
 
 
 def test_8_and_16_bits_agree(look: Retoucher) -> None:
@@ -169,10 +190,10 @@ def test_out_of_memory_is_told_whoever_ran_out(look: Retoucher, monkeypatch: pyt
         def fail(*_: object, cause: Exception = cause) -> None:
             raise cause
 
-        monkeypatch.setattr("lptn_cli.finish.shrink", fail)
+        monkeypatch.setattr("lptn_cli.translate.shrink", fail)
         with pytest.raises(NoMemoryError, match="fewer --jobs"):
             look(photo(40, 40))
-    monkeypatch.setattr("lptn_cli.finish.shrink", lambda *_: [][1])
+    monkeypatch.setattr("lptn_cli.translate.shrink", lambda *_: [][1])
     with pytest.raises(IndexError):
         look(photo(40, 40))
 

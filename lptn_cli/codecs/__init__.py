@@ -12,27 +12,30 @@ from typing import TYPE_CHECKING, Protocol, cast
 from lptn_cli.errors import TooLargeError
 
 from .formats import EXTENSIONS as EXTENSIONS
+from .formats import OUTPUT_SUFFIXES as OUTPUT_SUFFIXES
 from .formats import SUFFIXES as SUFFIXES
+from .formats import WRITTEN_AS as WRITTEN_AS
 from .formats import Format as Format
+from .formats import Source as Source
 
 if TYPE_CHECKING:
     from .image import EncodeOptions, Header, Image
 
 
 class _Codec(Protocol):
-    """What each module named after a format offers."""
+    """What each module named after a format offers; `encode` only those that are written."""
 
     def read_header(self, data: bytes) -> Header: ...
     def decode(self, data: bytes) -> Image: ...
     def encode(self, image: Image, options: EncodeOptions) -> bytes: ...
 
 
-def _codec(format: Format) -> _Codec:
+def _codec(format: Source) -> _Codec:
     return cast(_Codec, import_module(f"{__name__}.{format}"))
 
 
-def sniff(data: bytes) -> Format | None:
-    """The format that the first bytes say, or None. A camera RAW built like a TIFF may answer "tiff"."""
+def sniff(data: bytes) -> Source | None:
+    """The format that the content says, or None."""
     from .sniffing import sniff as by_magic
 
     return by_magic(data)
@@ -76,5 +79,5 @@ def encode(image: Image, options: EncodeOptions) -> bytes:
     from .samples import with_depth
 
     image = with_depth(image, options)
-    image = replace(image, metadata=prepared(image.metadata, options.metadata, grey=image.grey))
+    image = replace(image, metadata=prepared(image, options))
     return _codec(options.format).encode(image, options)

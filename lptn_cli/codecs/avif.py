@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import imagecodecs
@@ -21,18 +21,14 @@ from lptn_cli.errors import EncodeError, UnsupportedError
 
 from .avif_boxes import BoxError, Still, read_still
 from .damage import damaged
-from .icc import undated
+from .icc import of_primaries
 from .image import EncodeOptions, Header, Image, Metadata
-from .samples import joined, split
+from .samples import joined, split, widened
+from .second_pictures import GAIN_MAP, dropped
 
 _broken = partial(damaged, "AVIF")
 
 _ORIENTATION = 0x0112
-# By their number in ITU-T H.273: x, y, Y of red, green and blue. BT.2020 and Display P3.
-_PRIMARIES = {
-    9: [0.708, 0.292, 1.0, 0.170, 0.797, 1.0, 0.131, 0.046, 1.0],
-    12: [0.680, 0.320, 1.0, 0.265, 0.690, 1.0, 0.150, 0.060, 1.0],
-}
 _SPEED = 8  # of 0..10: 6 takes twice as long for files half as large
 
 
@@ -70,8 +66,7 @@ def decode(data: bytes) -> Image:
     if samples.dtype == np.uint16:
         if still.depth not in (10, 12):
             raise _broken("two depths")
-        top = (1 << still.depth) - 1
-        samples = ((samples.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
+        samples = widened(samples, still.depth)
     pixels, alpha, grey = split(samples)
     return Image(
         pixels=pixels,
@@ -80,6 +75,7 @@ def decode(data: bytes) -> Image:
         grey=grey,
         subsampling=still.subsampling,
         metadata=_metadata(still),
+        note=dropped(GAIN_MAP) if b"tmap" in _brands(data) else "",
     )
 
 
@@ -110,25 +106,17 @@ def encode(image: Image, options: EncodeOptions) -> bytes:
     return buffer.getvalue()
 
 
+def _brands(data: bytes) -> list[bytes]:
+    """Those that the file says it is compatible with; tmap is a gain map's (ISO 21496-1)."""
+    return [data[at : at + 4] for at in range(16, int.from_bytes(data[:4], "big"), 4)]
+
+
 def _metadata(still: Still) -> Metadata:
     """With a profile made where only numbers say that the colours are not those of sRGB."""
     metadata = still.metadata
-    if metadata.icc is None and still.coding[0] in _PRIMARIES:
-        return replace(metadata, icc=_profile(still.coding[0]))
+    if metadata.icc is None:
+        return replace(metadata, icc=of_primaries(still.coding[0]))
     return metadata
-
-
-@lru_cache(maxsize=2)
-def _profile(primaries: int) -> bytes:
-    steps = np.linspace(0, 1, 1024)
-    curve = np.where(steps <= 0.04045, steps / 12.92, ((steps + 0.055) / 1.055) ** 2.4)
-    made: bytes = imagecodecs.cms_profile(
-        "rgb",
-        whitepoint=[0.3127, 0.3290, 1.0],
-        primaries=_PRIMARIES[primaries],
-        transferfunction=(curve * 65535).round().astype(np.uint16),
-    )
-    return undated(made)
 
 
 def _still(data: bytes) -> Still:

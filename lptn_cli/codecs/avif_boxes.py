@@ -1,4 +1,4 @@
-"""The boxes of an AVIF still that lptn reads itself (ISO/IEC 23008-12, 14496-12): size, turn, metadata.
+"""The boxes of an AVIF or HEIC that lptn reads itself (ISO/IEC 23008-12, 14496-12): size, turn, metadata.
 
 Decoders hand these out late or changed: Pillow rewrites EXIF whose orientation differs from the file's turn.
 """
@@ -14,6 +14,8 @@ from . import exif
 from .image import Metadata
 
 Box = tuple[bytes, bytes]
+Place = tuple[bytes, int, int]  # what holds it, start, length; not cut out, for thousands may overlap
+_MOST = 1 << 26  # bytes of one item
 
 # By chroma_subsampling_x and _y of av1C.
 _SUBSAMPLINGS: dict[int, Literal["444", "422", "420"]] = {0x00: "444", 0x08: "422", 0x0C: "420"}
@@ -96,8 +98,8 @@ def _read_still(data: bytes) -> Still:
     primary = _number(meta[b"pitm"], 4, 2 if meta[b"pitm"][0] == 0 else 4)
     places = _locations(meta[b"iloc"], data, meta.get(b"idat", b""))
     kinds = _kinds(meta.get(b"iinf", b""))
-    block = next((places.get(i) for i, kind in kinds if kind == b"Exif"), None)
-    packet = next((places.get(i) for i, kind in kinds if kind == b"application/rdf+xml"), None)
+    block = next((_content(places.get(i)) for i, kind in kinds if kind == b"Exif"), None)
+    packet = next((_content(places.get(i)) for i, kind in kinds if kind == b"application/rdf+xml"), None)
     if block is not None and len(block) >= 4:
         block = exif.bare(block[4 + _number(block, 0, 4) :]) or None
     return Still(_properties(meta[b"iprp"], primary), block, packet)
@@ -124,8 +126,12 @@ def _number(data: bytes, at: int, size: int) -> int:
     return int.from_bytes(data[at : at + size], "big")
 
 
-def _locations(body: bytes, data: bytes, idat: bytes) -> dict[int, bytes]:
-    """Item number to content, for items of at most 64 MB that lie in the file."""
+def _content(place: Place | None) -> bytes | None:
+    return None if place is None else place[0][place[1] : place[1] + min(place[2], _MOST)]
+
+
+def _locations(body: bytes, data: bytes, idat: bytes) -> dict[int, Place]:
+    """Item number to place, for items in one piece."""
     version, sizes = body[0], _number(body, 4, 2)
     offset_size, length_size, base_size, index_size = (
         sizes >> 12,
@@ -136,7 +142,7 @@ def _locations(body: bytes, data: bytes, idat: bytes) -> dict[int, bytes]:
     index_size = index_size if version in (1, 2) else 0
     wide = 4 if version == 2 else 2
     count, at = _number(body, 6, wide), 6 + wide
-    found: dict[int, bytes] = {}
+    found: dict[int, Place] = {}
     for _ in range(count):
         item, at = _number(body, at, wide), at + wide
         method = 0
@@ -144,14 +150,13 @@ def _locations(body: bytes, data: bytes, idat: bytes) -> dict[int, bytes]:
             method, at = _number(body, at, 2) & 15, at + 2
         base = _number(body, at + 2, base_size)
         extents, at = _number(body, at + 2 + base_size, 2), at + 4 + base_size
-        pieces = []
         for _ in range(extents):
             start = base + _number(body, at + index_size, offset_size)
             length = _number(body, at + index_size + offset_size, length_size)
             at += index_size + offset_size + length_size
-            pieces.append((idat if method == 1 else data)[start : start + min(length, 1 << 26)])
-        if method < 2 and len(pieces) == 1:
-            found[item] = pieces[0]
+            place = (idat if method == 1 else data, start, length)
+        if method < 2 and extents == 1:
+            found[item] = place
     return found
 
 

@@ -1,7 +1,6 @@
 """EXIF blocks changed in place: no value moves, so maker notes, whose offsets nobody documents, stay valid.
 
-A block is the TIFF structure without the `Exif\\0\\0` prefix. Maker notes are opaque: a position that a
-camera hides in one is not found by `without_gps`.
+A block is the TIFF structure without the `Exif\\0\\0` prefix.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ from .ifd import (
     read_layout,
 )
 
-_XMP, _PHOTOSHOP = 700, 34377
 _INTEROP_INDEX, _COLOR_SPACE, _SRGB, _UNCALIBRATED = 1, 0xA001, 1, 0xFFFF
 _THUMBNAIL, _THUMBNAIL_LENGTH, _STRIPS, _STRIP_LENGTHS = 0x0201, 0x0202, 0x0111, 0x0117
 
@@ -35,7 +33,7 @@ def bare(block: bytes) -> bytes:
 def orientation(exif: bytes | None) -> int:
     """1 to 8; 1 where the block does not say or cannot be read."""
     try:
-        _, first = _open(exif or b"")
+        _, first = opened(exif or b"")
     except IfdError:
         return 1
     value = first.integer(ORIENTATION, 1)
@@ -45,14 +43,14 @@ def orientation(exif: bytes | None) -> int:
 def says_adobe_rgb(exif: bytes | None) -> bool:
     """Whether the colours are DCF's optional ones (DCF 2.0): index R03, and ColorSpace not sRGB."""
     try:
-        layout, first = _open(exif or b"")
-        directories = _directories(exif or b"", layout, first)
+        layout, first = opened(exif or b"")
+        chain = directories(exif or b"", layout, first)
     except IfdError:
         return False
-    index = next((entry for d in directories[2:] if (entry := d.get(_INTEROP_INDEX))), None)
+    index = next((entry for d in chain[2:] if (entry := d.get(_INTEROP_INDEX))), None)
     if index is None or index.value.rstrip(b"\x00 ") != b"R03":
         return False
-    return directories[1].integer(_COLOR_SPACE, _UNCALIBRATED) != _SRGB
+    return chain[1].integer(_COLOR_SPACE, _UNCALIBRATED) != _SRGB
 
 
 def minimal(value: int) -> bytes:
@@ -65,7 +63,7 @@ def with_orientation(exif: bytes | None, value: int) -> bytes | None:
     if value == orientation(exif):
         return exif
     try:
-        layout, first = _open(exif or b"")
+        layout, first = opened(exif or b"")
     except IfdError:
         return minimal(value)
     data = bytearray(exif or b"")
@@ -91,7 +89,7 @@ def without_thumbnail(exif: bytes) -> bytes:
     cannot be read.
     """
     try:
-        layout, first = _open(exif)
+        layout, first = opened(exif)
     except IfdError:
         return exif
     if first.next == 0:
@@ -103,39 +101,35 @@ def without_thumbnail(exif: bytes) -> bytes:
         used = _used(exif, layout, first)
     except IfdError:
         return bytes(data)
-    free = [r for r in [*second.ranges(), *_thumbnail(second, len(exif))] if not _overlaps(r, used)]
-    _wipe(data, free)
+    free = [r for r in [*second.ranges(), *_thumbnail(second, len(exif))] if not overlaps(r, used)]
+    wipe(data, free)
     for start, stop in sorted(free, reverse=True):
         if stop == len(data) and start >= max(end for _, end in used):
             del data[start:]
     return bytes(data)
 
 
-def without_gps(exif: bytes) -> bytes | None:
-    """The block without its GPS directory, whose bytes are zeroed, and without XMP or Photoshop blocks in it.
+def thumbnail(exif: bytes) -> tuple[int, int, Ifd] | None:
+    """(start, stop) of the JPEG thumbnail and the directory that says so, or None.
 
-    None, and so no block at all, if it is broken in any place, since the position may then be anywhere.
+    None also where anything else lies in its place. Raises IfdError for a block that cannot be read.
     """
-    try:
-        layout, first = _open(exif)
-        holders = _directories(exif, layout, first)
-        if first.next:
-            holders.append(read_ifd(exif, first.next, layout))
-        if any(h.broken for h in holders) or len({h.offset for h in holders}) < len(holders):
-            return None
-        secret, kept = _gps_ranges(exif, layout, holders)
-    except IfdError:
+    layout, first = opened(exif)
+    if first.next == 0:
         return None
-    if any(_overlaps(r, kept) for r in secret):
+    second = read_ifd(exif, first.next, layout)
+    start, length = second.get(_THUMBNAIL), second.get(_THUMBNAIL_LENGTH)
+    if not (start and length and start.kind == length.kind == 4 and start.count == length.count == 1):
         return None
-    data = bytearray(exif)
-    _wipe(data, secret)
-    for holder in holders:
-        _remove(data, holder, layout)
-    return bytes(data)
+    place = start.integers()[0], start.integers()[0] + length.integers()[0]
+    others = [*_used(exif, layout, first), *second.ranges()]
+    if not exif[slice(*place)].startswith(b"\xff\xd8") or place[1] > len(exif) or overlaps(place, others):
+        return None
+    return *place, second
 
 
-def _open(exif: bytes) -> tuple[Layout, Ifd]:
+def opened(exif: bytes) -> tuple[Layout, Ifd]:
+    """The layout and the first directory. Raises IfdError."""
     layout = read_layout(exif)
     if layout.big:
         raise IfdError("EXIF is never a BigTIFF")
@@ -146,7 +140,7 @@ def _orientation_field(value: int, order: str) -> Field:
     return Field(ORIENTATION, 3, 1, struct.pack(f"{order}H", value))
 
 
-def _directories(exif: bytes, layout: Layout, first: Ifd) -> list[Ifd]:
+def directories(exif: bytes, layout: Layout, first: Ifd) -> list[Ifd]:
     """IFD0 and the EXIF and interoperability directories below it; raises IfdError if a pointer dangles."""
     found = [first]
     for parent, tag in ((first, EXIF_IFD), (None, INTEROP_IFD)):
@@ -158,41 +152,11 @@ def _directories(exif: bytes, layout: Layout, first: Ifd) -> list[Ifd]:
 
 def _used(exif: bytes, layout: Layout, first: Ifd) -> list[tuple[int, int]]:
     """What IFD0 and all below it occupy."""
-    directories = _directories(exif, layout, first)
+    chain = directories(exif, layout, first)
     gps = first.get(GPS_IFD)
     if gps:
-        directories.append(read_ifd(exif, gps.integer() or 0, layout))
-    return [(0, 8), *(r for d in directories for r in d.ranges())]
-
-
-def _gps_ranges(
-    exif: bytes, layout: Layout, holders: list[Ifd]
-) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """(what to wipe, what must stay)."""
-    secret: list[tuple[int, int]] = []
-    kept = [(0, 8)]
-    for holder in holders:
-        for start, stop in holder.ranges():
-            hidden = any(e.start == start and e.tag in (_XMP, _PHOTOSHOP) for e in holder.entries)
-            (secret if hidden else kept).append((start, stop))
-        gps = holder.get(GPS_IFD)
-        if gps:
-            directory = read_ifd(exif, gps.integer() or 0, layout)
-            if directory.broken:
-                raise IfdError("the position cannot be found whole")
-            secret += directory.ranges()
-    return secret, kept
-
-
-def _remove(data: bytearray, holder: Ifd, layout: Layout) -> None:
-    """Take the entries that lead to the position out of a directory; those after them move up."""
-    leading = (GPS_IFD, _XMP, _PHOTOSHOP)
-    table = holder.offset + 2
-    rows = [bytes(data[i : i + 12]) for i in range(table, holder.end - 4, 12)]
-    kept = [row for row in rows if struct.unpack_from(f"{layout.order}H", row)[0] not in leading]
-    tail = bytes(data[holder.end - 4 : holder.end])
-    struct.pack_into(f"{layout.order}H", data, holder.offset, len(kept))
-    data[table : holder.end] = (b"".join(kept) + tail).ljust(holder.end - table, b"\x00")
+        chain.append(read_ifd(exif, gps.integer() or 0, layout))
+    return [(0, 8), *(r for d in chain for r in d.ranges())]
 
 
 def _thumbnail(second: Ifd, size: int) -> list[tuple[int, int]]:
@@ -206,10 +170,12 @@ def _thumbnail(second: Ifd, size: int) -> list[tuple[int, int]]:
     return found
 
 
-def _overlaps(one: tuple[int, int], others: list[tuple[int, int]]) -> bool:
+def overlaps(one: tuple[int, int], others: list[tuple[int, int]]) -> bool:
+    """Whether one (start, stop) shares a byte with any other."""
     return any(one[0] < stop and start < one[1] for start, stop in others)
 
 
-def _wipe(data: bytearray, ranges: list[tuple[int, int]]) -> None:
+def wipe(data: bytearray, ranges: list[tuple[int, int]]) -> None:
+    """Zero every (start, stop)."""
     for start, stop in ranges:
         data[start:stop] = bytes(stop - start)

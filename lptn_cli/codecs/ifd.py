@@ -100,12 +100,13 @@ class Ifd:
 
 @dataclass(frozen=True)
 class Field:
-    """One tag to write: its bytes in the target's order, or the fields of a directory of its own."""
+    """One tag to write: its bytes in the target's order, the fields of a directory of its own, or, for what
+    is in the target already, its offset there."""
 
     tag: int
     kind: int
     count: int
-    value: bytes | tuple[Field, ...]
+    value: bytes | tuple[Field, ...] | int
 
 
 def read_layout(data: bytes) -> Layout:
@@ -194,6 +195,8 @@ def pack(content: Iterable[Field], base: int, order: Order) -> bytes:
         if isinstance(row.value, tuple):
             table += struct.pack(f"{order}HHII", row.tag, 4, 1, here)
             body += pack(row.value, here, order)
+        elif isinstance(row.value, int):
+            table += struct.pack(f"{order}HHII", row.tag, row.kind, row.count, row.value)
         elif len(row.value) <= 4:
             table += struct.pack(f"{order}HHI", row.tag, row.kind, row.count) + row.value.ljust(4, b"\x00")
         else:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .formats import Format as Format
+from .formats import Source as Source
 
 Subsampling = Literal["auto", "444", "422", "420"]
 MetadataPolicy = Literal["keep", "no-gps", "none"]
@@ -19,7 +20,7 @@ Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 class Header:
     """What a file says of itself before any pixel is decoded; width and height in pixels as stored."""
 
-    format: Format
+    format: Source
     width: int
     height: int
 
@@ -58,7 +59,7 @@ class Image:
     """
 
     pixels: Pixels
-    format: Format
+    format: Source
     alpha: Pixels | None = None
     grey: bool = False
     subsampling: Literal["444", "422", "420"] | None = None  # of a JPEG or AVIF in colour; None elsewhere
@@ -85,3 +86,4 @@ class EncodeOptions:
     subsampling: Subsampling = "auto"
     depth: Literal["auto", 8, 16] = "auto"
     metadata: MetadataPolicy = "keep"
+    editor: str = ""  # what the photo's history in XMP names as having changed it; "" says nothing there

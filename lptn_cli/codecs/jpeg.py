@@ -1,7 +1,8 @@
 """JPEG through libjpeg-turbo (simplejpeg), metadata spliced past it segment by segment.
 
-Second pictures after the first (MPF, motion photos, gain maps) are dropped. An encoder's Adobe segment is not
-kept, for the new file is always YCbCr.
+CMYK becomes sRGB through the file's profile, which has then done its work; without one it is refused. Second
+pictures after the first (MPF, motion photos, gain maps) are dropped, which `note` says. An encoder's Adobe
+segment is not kept, for the new file is always YCbCr.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import simplejpeg
 
 from lptn_cli.errors import EncodeError, UnsupportedError
 
+from .cmyk import CMYK_NOTE, from_cmyk, require_cmyk_profile
 from .image import EncodeOptions, Header, Image, Metadata, Pixels
 from .jpeg_segments import Frame, Segment, all_built, broken, collected, walk
+from .second_pictures import note as dropped
 
 _LARGEST = 65500  # of libjpeg
 # What is left of the chroma decides: never fewer samples in a direction than the source had, if there is one.
@@ -29,7 +32,7 @@ _SUBSAMPLINGS: dict[tuple[int, int], Literal["444", "422", "420"]] = {
 
 
 def read_header(data: bytes) -> Header:
-    """Raises DecodeError, or UnsupportedError for CMYK, 12-bit, lossless and arithmetic coding."""
+    """Raises DecodeError, or UnsupportedError for 12-bit, lossless and arithmetic coding."""
     frame = walk(data).frame
     _check(frame)
     return Header("jpeg", frame.width, frame.height)
@@ -40,21 +43,37 @@ def decode(data: bytes) -> Image:
     walked = walk(data)
     frame = walked.frame
     _check(frame)
+    metadata, note = collected(walked.segments), ""
+    cmyk = len(frame.factors) == 4
+    if cmyk:
+        require_cmyk_profile(metadata.icc, "JPEG")
     try:
         pixels = simplejpeg.decode_jpeg(
-            b"".join(walked.picture), "RGB", fastdct=False, fastupsample=False, strict=True
+            b"".join(walked.picture),
+            "CMYK" if cmyk else "RGB",
+            fastdct=False,
+            fastupsample=False,
+            strict=True,
         )
     except ValueError as error:
+        if "subsampling level" in str(error):
+            raise UnsupportedError(
+                "its chroma has a rare sampling; export it as 4:4:4 or 4:2:0 first"
+            ) from None
         raise broken(error) from None
     if pixels.shape[:2] != (frame.height, frame.width):
         raise broken("two sizes")
+    if cmyk:
+        pixels, metadata = from_cmyk(255 - pixels, metadata, "JPEG")  # stored as light, not as ink
+        note = CMYK_NOTE
     grey = len(frame.factors) == 1
     return Image(
         pixels=pixels,
         format="jpeg",
         grey=grey,
         subsampling=None if grey else _subsampling(frame),
-        metadata=collected(walked.segments),
+        metadata=metadata,
+        note="; ".join(filter(None, (note, dropped(walked.segments, data)))),
     )
 
 
@@ -81,9 +100,7 @@ def encode(image: Image, options: EncodeOptions) -> bytes:
 
 
 def _check(frame: Frame) -> None:
-    if len(frame.factors) == 4:
-        raise UnsupportedError("it is a CMYK JPEG; convert it to sRGB first")
-    if len(frame.factors) not in (1, 3):
+    if len(frame.factors) not in (1, 3, 4):
         raise UnsupportedError(f"it is a JPEG of {len(frame.factors)} channels; convert it to sRGB first")
     if frame.marker not in (0xC0, 0xC1, 0xC2):
         kind = "arithmetic-coded" if frame.marker in (0xC9, 0xCA) else "lossless or hierarchical"

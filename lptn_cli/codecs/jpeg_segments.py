@@ -10,9 +10,10 @@ from typing import Literal
 
 from lptn_cli.errors import EncodeError
 
-from . import exif, xmp
+from . import exif, xmp_segments
 from .damage import damaged
 from .image import Metadata
+from .second_pictures import GAIN_MAP_SEGMENT, MPF_SEGMENT
 
 broken = partial(damaged, "JPEG")
 
@@ -22,9 +23,8 @@ Kind = Literal["exif", "xmp", "extended", "icc", "iptc", "comment", "other"]
 _SOI, _EOI, _SOS, _COM, _APP0, _APP14 = 0xD8, 0xD9, 0xDA, 0xFE, 0xE0, 0xEE
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _EXIF, _ICC, _PHOTOSHOP = b"Exif\x00", b"ICC_PROFILE\x00", b"Photoshop 3.0\x00"
-# These describe pictures that follow the first one in the file, which are not written again.
-_OF_DROPPED_PICTURES = (b"MPF\x00", b"urn:iso:std:iso:ts:21496:-1\x00")
 _MOST = 65533
+_MOST_SEGMENTS = 1 << 16  # each takes ten times its bytes in memory, if it is short
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,8 @@ def walk(data: bytes) -> Walked:
             return Walked(frame, found, [*picture, memoryview(data)[start:]])
         if _APP0 <= marker <= 0xEF or marker == _COM:
             found.append((marker, body))
+            if len(found) > _MOST_SEGMENTS:
+                raise broken("more segments than a photo can have")
         if marker in (_APP0, _APP14) or not (_APP0 < marker <= 0xEF or marker == _COM):
             picture.append(data[start:at])
 
@@ -98,9 +100,9 @@ def kind_of(segment: Segment) -> Kind:
     marker, body = segment
     if marker == 0xE1 and body.startswith(_EXIF):
         return "exif"
-    if marker == 0xE1 and body.startswith(xmp.PREFIX):
+    if marker == 0xE1 and body.startswith(xmp_segments.PREFIX):
         return "xmp"
-    if marker == 0xE1 and body.startswith(xmp.EXTENSION_PREFIX):
+    if marker == 0xE1 and body.startswith(xmp_segments.EXTENSION_PREFIX):
         return "extended"
     if marker == 0xE2 and body.startswith(_ICC):
         return "icc"
@@ -112,17 +114,20 @@ def kind_of(segment: Segment) -> Kind:
 def collected(segments: Iterable[Segment]) -> Metadata:
     """Metadata of all the segments of a file; its own `segments` are those to be spliced back."""
     every = list(segments)
+    dropped = (MPF_SEGMENT, GAIN_MAP_SEGMENT)
     kept = tuple(
-        s
-        for s in every
-        if s[0] not in (_APP0, _APP14) and not (s[0] == 0xE2 and s[1].startswith(_OF_DROPPED_PICTURES))
+        s for s in every if s[0] not in (_APP0, _APP14) and not (s[0] == 0xE2 and s[1].startswith(dropped))
     )
     bodies: dict[Kind, list[bytes]] = {}
     for segment in kept:
         bodies.setdefault(kind_of(segment), []).append(segment[1])
     block = bodies["exif"][0][6:] if "exif" in bodies else None
-    extensions = [b[len(xmp.EXTENSION_PREFIX) :] for b in bodies.get("extended", [])]
-    packet = xmp.merged(bodies["xmp"][0][len(xmp.PREFIX) :], extensions) if "xmp" in bodies else None
+    extensions = [b[len(xmp_segments.EXTENSION_PREFIX) :] for b in bodies.get("extended", [])]
+    packet = (
+        xmp_segments.merged(bodies["xmp"][0][len(xmp_segments.PREFIX) :], extensions)
+        if "xmp" in bodies
+        else None
+    )
     density = _density(every)
     return Metadata(
         exif=block,
@@ -167,7 +172,7 @@ def built(kind: Kind, metadata: Metadata) -> list[Segment]:
             )
         return [(0xE1, b"Exif\x00\x00" + metadata.exif)]
     if kind == "xmp" and metadata.xmp is not None:
-        return [(0xE1, body) for body in xmp.segments(metadata.xmp)]
+        return [(0xE1, body) for body in xmp_segments.segments(metadata.xmp)]
     if kind == "icc" and metadata.icc is not None:
         pieces = _pieces(metadata.icc, _MOST - 14)
         if len(pieces) > 255:

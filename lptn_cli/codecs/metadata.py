@@ -5,36 +5,41 @@ from __future__ import annotations
 from dataclasses import replace
 
 from . import exif, jpeg_segments, photoshop, png_chunks, xmp
-from .image import Metadata, MetadataPolicy
+from .exif_gps import without_gps
+from .image import EncodeOptions, Image, Metadata
+from .thumbnail import renewed
+from .xmp_history import with_edit
 
 _COLOUR_CHUNKS = frozenset({b"sRGB", b"gAMA", b"cHRM", b"cICP"})
 
 
-def prepared(metadata: Metadata, policy: MetadataPolicy, *, grey: bool) -> Metadata:
-    """The metadata to write.
+def prepared(image: Image, options: EncodeOptions) -> Metadata:
+    """The metadata to write with the picture.
 
-    "keep": everything byte for byte but for thumbnails, which show the photo as it was. "no-gps": also
-    without the position; a block in which it cannot be found for sure is dropped whole, and so are vendors'
-    JPEG segments. "none": only what the picture needs to look right: profile and orientation. A grey profile
-    is dropped from a picture that became colour.
+    "keep": everything byte for byte but for what shows or announces the picture as it was: the thumbnail in
+    EXIF is made anew, others go, and so does word of gain maps; the history in XMP names `options.editor`.
+    "no-gps": also without the position; a block in which it cannot be found for sure is dropped whole, and so
+    are vendors' JPEG segments. "none": only what the picture needs to look right: profile and orientation. A
+    grey profile is dropped from a picture that became colour.
     """
+    metadata = image.metadata
     icc = metadata.icc
-    if icc is not None and icc[16:20] == b"GRAY" and not grey:
+    if icc is not None and icc[16:20] == b"GRAY" and not image.grey:
         icc = None
-    if policy == "none":
+    if options.metadata == "none":
         turned = exif.minimal(metadata.orientation) if metadata.orientation != 1 else None
         colour = tuple(c for c in metadata.chunks if c[0] in _COLOUR_CHUNKS)
-        if icc is None and not grey:  # the EXIF that goes may be all that says Adobe RGB
+        if icc is None and not image.grey:  # the EXIF that goes may be all that says Adobe RGB
             from .icc import profile_of
 
             icc = profile_of(replace(metadata, icc=None))
         return Metadata(exif=turned, icc=icc, orientation=metadata.orientation, chunks=colour)
-    hide = policy == "no-gps"
+    hide = options.metadata == "no-gps"
     after = replace(
         metadata,
         icc=icc,
-        exif=_exif(metadata, hide),
-        xmp=_xmp(metadata.xmp, hide),
+        exif=_exif(image, hide),
+        xmp=_xmp(metadata.xmp, hide, options.editor),
         iptc=_iptc(metadata.iptc, hide),
         comments=tuple(c for c in metadata.comments if not (hide and xmp.may_tell_position(c))),
         chunks=png_chunks.without_position(metadata.chunks) if hide else metadata.chunks,
@@ -44,24 +49,38 @@ def prepared(metadata: Metadata, policy: MetadataPolicy, *, grey: bool) -> Metad
     return replace(after, segments=jpeg_segments.synchronised(metadata.segments, after, known_only=hide))
 
 
-def _exif(metadata: Metadata, hide: bool) -> bytes | None:
-    block = metadata.exif
+def left_out(metadata: Metadata, options: EncodeOptions) -> str:
+    """What the format to write has no place for, worded to follow the file's name; "" if it has one for all.
+
+    Many programs write the same to XMP and EXIF, which every format holds.
+    """
+    if options.metadata == "none" or options.format not in ("webp", "avif"):
+        return ""
+    parts = ["IPTC"] if photoshop.iptc_record(metadata.iptc or b"") else []
+    parts += ["comment"] if metadata.comments else []
+    return f"loses its {' and '.join(parts)}, which {options.format.upper()} cannot hold" if parts else ""
+
+
+def _exif(image: Image, hide: bool) -> bytes | None:
+    block = image.metadata.exif
     if block is not None and hide:
-        block = exif.without_gps(block)
+        block = without_gps(block)
     if block is not None:
-        block = exif.without_thumbnail(block)
-    return exif.with_orientation(block, metadata.orientation)
+        block = renewed(block, image)
+    return exif.with_orientation(block, image.metadata.orientation)
 
 
-def _xmp(packet: bytes | None, hide: bool) -> bytes | None:
+def _xmp(packet: bytes | None, hide: bool, editor: str) -> bytes | None:
+    if packet is not None:
+        packet = xmp.without_stale(packet)
     if packet is not None and hide:
         packet = xmp.without_gps(packet)
-    return None if packet is None else xmp.without_thumbnails(packet)
+    return with_edit(packet, editor) if editor else packet
 
 
 def _iptc(block: bytes | None, hide: bool) -> bytes | None:
     if block is None:
         return None
     unwanted = photoshop.THUMBNAILS | photoshop.HIDDEN_METADATA if hide else photoshop.THUMBNAILS
-    cleaned = photoshop.without(block, unwanted)
+    cleaned = photoshop.without(block, unwanted, xmp.may_tell_position if hide else None)
     return block if cleaned is None and not hide else cleaned or None

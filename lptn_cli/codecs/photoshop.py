@@ -6,7 +6,7 @@ Each resource is `8BIM`, a 16-bit number, a padded Pascal string, a 32-bit lengt
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 IPTC = 0x0404
@@ -37,13 +37,19 @@ def iptc_record(block: bytes) -> bytes | None:
         return None
 
 
-def without(block: bytes, numbers: Iterable[int]) -> bytes | None:
-    """The block without these resources; unchanged if it has none of them; None if it cannot be walked."""
+def without(
+    block: bytes, numbers: Iterable[int], telling: Callable[[bytes], bool] | None = None
+) -> bytes | None:
+    """The block without these resources, and without those whose content is telling.
+
+    Unchanged if it has none of them; None if it cannot be walked.
+    """
     unwanted = frozenset(numbers)
     try:
-        return b"".join(r.whole for r in _resources(block) if r.number not in unwanted)
+        kept = [r for r in _resources(block) if r.number not in unwanted]
     except ValueError:
         return None
+    return b"".join(r.whole for r in kept if not (telling and telling(r.content)))
 
 
 def _resources(block: bytes) -> Iterator[_Resource]:

@@ -27,6 +27,7 @@ _broken = partial(damaged, "PNG")
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PICTURE = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 
+_MOST_CHUNKS = 1 << 18  # the picture's own are of 8 KB and more
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}  # by colour type
 
 
@@ -85,6 +86,8 @@ def _walk(data: bytes) -> list[tuple[bytes, memoryview]]:
             raise _broken("it ends inside a chunk")
         if zlib.crc32(view[at + 4 : stop]) != struct.unpack_from(">I", data, stop)[0]:
             raise _broken("a checksum is wrong")
+        if len(found) > _MOST_CHUNKS:
+            raise _broken("more chunks than a photo can have")
         found.append((bytes(view[at + 4 : at + 8]), view[at + 8 : stop]))
         at = stop + 4
     return found

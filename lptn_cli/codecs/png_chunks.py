@@ -93,8 +93,11 @@ def _taken(metadata: Metadata, kind: bytes, body: bytes, inflate: _Inflate) -> M
 
 
 def _raw_taken(metadata: Metadata, name: bytes, text: bytes) -> Metadata | None:
-    """ImageMagick's profiles in text, from before eXIf: name, length and hexadecimal digits on lines."""
-    found = re.match(rb"\s*\w+\s+(\d+)\s+([0-9A-Fa-f\s]*)$", text)
+    """ImageMagick's profiles in text, from before eXIf: name, length and hexadecimal digits on lines.
+
+    The name is one word, or as exiftool writes it "IPTC profile".
+    """
+    found = re.match(rb"\s*[A-Za-z][\w ]*?\s+(\d+)\s+([0-9A-Fa-f\s]*)$", text)
     try:
         body = bytes.fromhex(found.group(2).decode("ascii")) if found else b""
     except ValueError:

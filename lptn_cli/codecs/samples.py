@@ -33,6 +33,38 @@ def joined(image: Image, *, grey: bool | None = None) -> Pixels:
     return np.concatenate([colours, image.alpha[:, :, np.newaxis]], axis=2)
 
 
+def from_floats(samples: NDArray[Any]) -> tuple[NDArray[np.uint16], str]:
+    """(the same at 16 bits, what to say of it): 0..1 is black to white, the rest is cut off, NaN is black."""
+    samples = samples.astype(np.promote_types(samples.dtype, np.float32), copy=False)
+    with np.errstate(invalid="ignore"):
+        outside = float(np.mean(~((samples >= 0) & (samples <= 1))))
+        inside = np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1)
+    cut = f", {outside:.1%} of its values lay outside and were cut off" if outside >= 5e-4 else ""
+    return np.rint(inside * 65535.0).astype(np.uint16), f"holds floats, of which 0 to 1 became 16 bits{cut}"
+
+
+def widened(samples: NDArray[Any], bits: int) -> NDArray[np.uint16]:
+    """Samples of 0..2**bits - 1 to the whole of 16 bits, rounded."""
+    top = (1 << bits) - 1
+    return ((samples.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
+
+
+def from_linear(pixels: Pixels) -> NDArray[np.uint16]:
+    """Linear light by the curve of sRGB (IEC 61966-2-1) to 16 bits, as 8 bits of it have no shadows."""
+    top = int(np.iinfo(pixels.dtype).max)
+    light = np.arange(top + 1) / top
+    curve = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return np.take(np.rint(curve * 65535).astype(np.uint16), pixels)
+
+
+def unmultiplied(samples: NDArray[Any]) -> NDArray[Any]:
+    """Colours that were multiplied by alpha, divided by it again and rounded; black where it is 0."""
+    top = int(np.iinfo(samples.dtype).max)
+    alpha = samples[..., -1:].astype(np.uint64)
+    colours = (samples[..., :-1] * np.uint64(top) + alpha // np.uint64(2)) // np.maximum(alpha, np.uint64(1))
+    return np.concatenate([np.minimum(colours, top).astype(samples.dtype), samples[..., -1:]], axis=2)
+
+
 def with_depth(image: Image, options: EncodeOptions) -> Image:
     """The picture in the depth to write: v / 257 rounded on the way to 8 bits, v * 257 on the way to 16."""
     has_16 = options.format in ("png", "tiff")

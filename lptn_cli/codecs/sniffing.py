@@ -4,31 +4,18 @@ from __future__ import annotations
 
 from lptn_cli.errors import DecodeError, UnsupportedError
 
-from .formats import Format
+from .formats import Source
+from .raw_kinds import TIFF_MAGIC, raw_kind
 
-_RAW = "a camera RAW file"
-_RAW_REMEDY = "develop it to TIFF or JPEG in a RAW converter first"
 _EXPORT = "export it as JPEG, PNG or TIFF first"
 
 # (offset, magic, what it is, the remedy)
 _OTHERS: tuple[tuple[int, bytes, str, str], ...] = (
-    (0, b"\xff\x0a", "a JPEG XL file", _EXPORT),
-    (0, b"\x00\x00\x00\x0cJXL ", "a JPEG XL file", _EXPORT),
     (0, b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 file", _EXPORT),
     (0, b"\xff\x4f\xff\x51", "a JPEG 2000 file", _EXPORT),
     (0, b"GIF8", "a GIF file", _EXPORT),
     (0, b"8BPS", "a Photoshop document (PSD)", _EXPORT),
     (0, b"%PDF", "a PDF document", "extract its pictures first"),
-    (8, b"CR\x02\x00", f"{_RAW} (CR2)", _RAW_REMEDY),
-    (0, b"HEAPCCDR", f"{_RAW} (CRW)", _RAW_REMEDY),
-    (6, b"HEAPCCDR", f"{_RAW} (CRW)", _RAW_REMEDY),
-    (0, b"FUJIFILMCCD-RAW", f"{_RAW} (RAF)", _RAW_REMEDY),
-    (0, b"IIRO", f"{_RAW} (ORF)", _RAW_REMEDY),
-    (0, b"IIRS", f"{_RAW} (ORF)", _RAW_REMEDY),
-    (0, b"MMOR", f"{_RAW} (ORF)", _RAW_REMEDY),
-    (0, b"IIU\x00", f"{_RAW} (RW2)", _RAW_REMEDY),
-    (0, b"\x00MRM", f"{_RAW} (MRW)", _RAW_REMEDY),
-    (0, b"FOVb", f"{_RAW} (X3F)", _RAW_REMEDY),
     (0, b"\x76\x2f\x31\x01", "an OpenEXR file", _EXPORT),
     (0, b"#?RADIANCE", "a Radiance HDR file", _EXPORT),
     (0, b"qoif", "a QOI file", _EXPORT),
@@ -38,25 +25,32 @@ _OTHERS: tuple[tuple[int, bytes, str, str], ...] = (
     (8, b"AVI ", "a video (AVI)", "extract frames first"),
     (0, b"PK\x03\x04", "a ZIP archive", "unpack it first"),
 )
-_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_JPEG_XL = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n")
+_AVIF_BRANDS = {b"avif", b"avis"}
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 
-def sniff(data: bytes) -> Format | None:
-    """The format by magic bytes, or None."""
+def sniff(data: bytes) -> Source | None:
+    """The format by content, or None."""
     if data.startswith(b"\xff\xd8\xff"):
         return "jpeg"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "png"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "webp"
-    if data[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"):
-        return None if data[8:12] == b"CR\x02\x00" else "tiff"
-    if data[4:8] == b"ftyp" and _brands(data) & {b"avif", b"avis"}:
-        return "avif"
+    if raw_kind(data):
+        return "raw"
+    if data[:4] in TIFF_MAGIC:
+        return "tiff"
+    if data.startswith(_JPEG_XL):
+        return "jxl"
+    if data[4:8] == b"ftyp":
+        brands = _brands(data)
+        return "avif" if brands & _AVIF_BRANDS else "heic" if brands & _HEIF_BRANDS else None
     return None
 
 
-def named_format(data: bytes) -> Format:
+def named_format(data: bytes) -> Source:
     """`sniff`, but raises UnsupportedError, which names what the file is instead; DecodeError if empty."""
     if not data:
         raise DecodeError("the file is empty; restore it from a backup")
@@ -67,14 +61,9 @@ def named_format(data: bytes) -> Format:
     return format
 
 
-def raw_error(kind: str) -> UnsupportedError:
-    """For RAW files that are TIFF inside: decoding one would give its thumbnail, not the photo."""
-    return UnsupportedError(f"{_RAW} ({kind}) cannot be read; {_RAW_REMEDY}")
-
-
 def _other(data: bytes) -> tuple[str, str]:
     if data[4:8] == b"ftyp":
-        return _iso_media(data)
+        return "a video or another ISO media file", "extract frames first"
     for offset, magic, what, remedy in _OTHERS:
         if data[offset : offset + len(magic)] == magic:
             return what, remedy
@@ -84,22 +73,16 @@ def _other(data: bytes) -> tuple[str, str]:
         return "this is not an image: it starts with text, and it", "check the path"
     if not any(data[:512]):
         return "this is not an image: it starts with zeros, and it", "restore it from a backup"
-    return "this is not an image of a known format, and it", "lptn reads JPEG, PNG, TIFF, WebP and AVIF"
+    return (
+        "this is not an image of a known format, and it",
+        "lptn reads JPEG, PNG, TIFF, WebP, AVIF, HEIC, JPEG XL and camera RAW",
+    )
 
 
 def _brands(data: bytes) -> set[bytes]:
     """Major and compatible brands of an ISO base media file."""
     size = min(int.from_bytes(data[:4], "big"), 256)
     return {data[8:12]} | {data[i : i + 4] for i in range(16, min(size, len(data)), 4)}
-
-
-def _iso_media(data: bytes) -> tuple[str, str]:
-    brands = _brands(data)
-    if b"crx " in brands:
-        return f"{_RAW} (CR3)", _RAW_REMEDY
-    if brands.intersection(_HEIF_BRANDS):
-        return "a HEIC/HEIF file", "convert it to JPEG or AVIF first"
-    return "a video or another ISO media file", "extract frames first"
 
 
 def _is_text(start: bytes) -> bool:

@@ -1,9 +1,10 @@
-"""TIFF through tifffile: 8 and 16 bits, grey or RGB, with or without alpha, in any layout, also BigTIFF.
+"""TIFF through tifffile: 8 and 16 bits and floats, grey, RGB or CMYK, with or without alpha, also BigTIFF.
 
-Of a file of several pages the first is read, and `note` says so. White-is-zero grey is inverted and
-associated alpha divided out, for the new file says black-is-zero and unassociated. Written with deflate and a
-predictor; never BigTIFF.
-LZW and uncompressed data carry no checksum: damage that decodes to the right size is not seen.
+Floats are taken as they are stored, 0 as black and 1 as white of the file's profile, and become 16 bits. CMYK
+becomes sRGB through the file's profile, which has then done its work; without one it is refused. Of a file of
+several pages the first is read, and `note` says so. White-is-zero grey is inverted and associated alpha
+divided out, for the new file says black-is-zero and unassociated. Written with deflate and a predictor; never
+BigTIFF. LZW and uncompressed data carry no checksum: damage that decodes to the right size is not seen.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from numpy.typing import NDArray
 
 from lptn_cli.errors import EncodeError, UnsupportedError
 
+from .cmyk import CMYK_NOTE, from_cmyk, require_cmyk_profile
 from .damage import damaged
 from .ifd import EXIF_IFD, GPS_IFD, Ifd, IfdError, Layout, read_ifd, read_layout
 from .image import EncodeOptions, Header, Image
-from .samples import joined, split
-from .sniffing import raw_error
+from .samples import from_floats, joined, split, unmultiplied
 from .tiff_tags import collected, order_for, with_metadata
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else its warnings land on stderr
@@ -33,18 +34,18 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else its warn
 _broken = partial(damaged, "TIFF")
 _REMEDY = "export it as 8-bit or 16-bit RGB with ZIP or LZW compression first"
 _COMPRESSIONS = frozenset({1, 5, 8, 32773, 32946, 34926, 50000})  # none, LZW, deflate, PackBits, Zstandard
-_PHOTOMETRIC = {3: "palette", 4: "transparency mask", 5: "CMYK", 6: "YCbCr", 8: "Lab", 9: "Lab", 10: "Lab"}
-_NEW_SUBFILE, _SUBFILE = 254, 255  # bits: 1 a smaller copy, 2 a page, 4 a mask; 255 is the one of TIFF 4
-_CFA, _LINEAR_RAW = 32803, 34892
-_MAKERS = {
-    b"NIK": "NEF",
-    b"SON": "ARW",
-    b"PEN": "PEF",
-    b"SAM": "SRW",
-    b"Has": "3FR",
-    b"KOD": "DCR",
-    b"Can": "TIF",
+_CMYK, _INK_SET, _FLOAT = 5, 332, 3
+_COLOURS = {0: 1, 1: 1, 2: 3, _CMYK: 4}  # channels by photometric interpretation
+_PHOTOMETRIC = {
+    3: "palette",
+    4: "transparency mask",
+    5: "multi-ink",
+    6: "YCbCr",
+    8: "Lab",
+    9: "Lab",
+    10: "Lab",
 }
+_NEW_SUBFILE, _SUBFILE = 254, 255  # bits: 1 a smaller copy, 2 a page, 4 a mask; 255 is the one of TIFF 4
 # What tifffile and the decompressors below it raise for damaged files, found by fuzzing.
 _FAILURES = (
     ArithmeticError,
@@ -73,9 +74,13 @@ class _Page:
     channels: int
     associated: bool
 
+    @property
+    def cmyk(self) -> bool:
+        return self.photometric == _CMYK
+
 
 def read_header(data: bytes) -> Header:
-    """Raises DecodeError; UnsupportedError for camera RAW, CMYK, palettes, floats and the like."""
+    """Raises DecodeError; UnsupportedError for palettes, CMYK without a profile and the like."""
     page = _first_page(data)
     return Header("tiff", page.width, page.height)
 
@@ -83,26 +88,41 @@ def read_header(data: bytes) -> Header:
 def decode(data: bytes) -> Image:
     """Raises DecodeError, UnsupportedError."""
     page = _first_page(data)
+    metadata = collected(data, page.layout, page.ifd)
+    if page.cmyk:
+        require_cmyk_profile(metadata.icc, "TIFF")
     try:
         samples = _samples(data)
     except _FAILURES as error:
         raise _broken(error) from None
-    if samples.shape[:2] != (page.height, page.width) or samples.dtype not in (np.uint8, np.uint16):
+    if samples.shape != (page.height, page.width, page.channels):
+        raise _broken("two sizes")
+    notes = []
+    if samples.dtype.kind == "f":
+        samples, said = from_floats(samples)
+        notes.append(said)
+    if samples.dtype not in (np.uint8, np.uint16):
         raise _broken("two sizes")
     if page.photometric == 0:
         top = np.iinfo(samples.dtype).max
         samples = np.concatenate([top - samples[..., :1], samples[..., 1:]], axis=2)
     if page.associated:
-        samples = _divided(samples)
+        samples = unmultiplied(samples)
+    if page.cmyk:
+        colours, metadata = from_cmyk(samples[..., :4], metadata, "TIFF")
+        samples = np.concatenate([colours, samples[..., 4:]], axis=2)
+        notes.append(CMYK_NOTE)
     pixels, alpha, grey = split(samples)
     count = _page_count(data, page)
+    if count > 1:
+        notes.append(f"has {count} pages, only the first is kept")
     return Image(
         pixels=pixels,
         format="tiff",
         alpha=alpha,
         grey=grey,
-        metadata=collected(data, page.layout, page.ifd),
-        note=f"has {count} pages, only the first is kept" if count > 1 else "",
+        metadata=metadata,
+        note="; ".join(notes),
     )
 
 
@@ -132,7 +152,6 @@ def _first_page(data: bytes) -> _Page:
         ifd = read_ifd(data, layout.first, layout)
     except IfdError as error:
         raise _broken(error) from None
-    _refuse_raw(data, layout, ifd)
     if ifd.broken or max(ifd.integer(EXIF_IFD, 0), ifd.integer(GPS_IFD, 0)) >= len(data):
         raise _broken("a tag leads outside the file")
     width, height = ifd.integer(256, 0), ifd.integer(257, 0)
@@ -141,16 +160,17 @@ def _first_page(data: bytes) -> _Page:
     entry = ifd.get(258)
     bits = set(entry.integers() if entry else (1,))
     photometric, channels = ifd.integer(262, -1), ifd.integer(277, 1)
-    formats = ifd.get(339)
-    if photometric not in (0, 1, 2):
+    formats = set(entry.integers() if (entry := ifd.get(339)) else (1,))
+    if photometric not in _COLOURS or (photometric == _CMYK and ifd.integer(_INK_SET, 1) != 1):
         raise UnsupportedError(
             f"it is a TIFF of {_PHOTOMETRIC.get(photometric, 'unknown')} colour; {_REMEDY}"
         )
-    if formats and set(formats.integers()) != {1}:
-        raise UnsupportedError(f"it is a TIFF of signed or floating-point samples; {_REMEDY}")
-    if bits not in ({8}, {16}):
+    floats = formats == {_FLOAT} and photometric in (1, 2)
+    if formats != {1} and not floats:
+        raise UnsupportedError(f"it is a TIFF of signed or complex samples; {_REMEDY}")
+    if bits not in (({16}, {32}, {64}) if floats else ({8}, {16})):
         raise UnsupportedError(f"it is a TIFF of {max(bits, default=0)} bits a sample; {_REMEDY}")
-    extra = channels - (3 if photometric == 2 else 1)
+    extra = channels - _COLOURS[photometric]
     if extra not in (0, 1):
         raise UnsupportedError(f"it is a TIFF of {channels} channels; {_REMEDY}")
     if ifd.integer(259, 1) not in _COMPRESSIONS:
@@ -193,28 +213,6 @@ def _check_layout(data: bytes, ifd: Ifd, width: int, height: int) -> None:
         raise _broken("it ends early")
 
 
-def _refuse_raw(data: bytes, layout: Layout, first: Ifd) -> None:
-    """Raises UnsupportedError if any directory holds sensor data: the first one is then only a thumbnail."""
-    if first.get(50706):
-        raise raw_error("DNG")
-    maker = first.get(271)
-    name = _MAKERS.get(maker.value[:3] if maker else b"", "built like a TIFF")
-    subs = first.get(330)
-    places = [first.next, *(subs.integers()[:16] if subs else ())]
-    directories = [first]
-    for place in places:
-        try:
-            directories.append(read_ifd(data, place, layout))
-        except IfdError:
-            continue
-    if any(
-        d.integer(262, 0) in (_CFA, _LINEAR_RAW) or d.integer(259, 1) in (32767, 34713) for d in directories
-    ):
-        raise raw_error(name)
-    if subs and first.integer(_NEW_SUBFILE, 0) & 1:
-        raise raw_error(name)
-
-
 def _samples(data: bytes) -> NDArray[Any]:
     """(H, W, channels) of the first page, strips and tiles put together, in the machine's byte order."""
     with tifffile.TiffFile(io.BytesIO(data)) as file:
@@ -228,11 +226,3 @@ def _samples(data: bytes) -> NDArray[Any]:
     if samples.ndim != 3:
         raise ValueError("more dimensions than a picture has")
     return samples.astype(samples.dtype.newbyteorder("="), copy=False)
-
-
-def _divided(samples: NDArray[Any]) -> NDArray[Any]:
-    """Colours that were multiplied by alpha, divided by it again and rounded; black where it is 0."""
-    top = int(np.iinfo(samples.dtype).max)
-    alpha = samples[..., -1:].astype(np.uint64)
-    colours = (samples[..., :-1] * np.uint64(top) + alpha // np.uint64(2)) // np.maximum(alpha, np.uint64(1))
-    return np.concatenate([np.minimum(colours, top).astype(samples.dtype), samples[..., -1:]], axis=2)

@@ -1,25 +1,50 @@
 """A TIFF's descriptive tags to Metadata and back.
 
-A TIFF keeps its EXIF in its own directories, so it is not byte for byte the block of a JPEG but has the same
-tags and values: those of `_DESCRIPTIVE`, and the EXIF, GPS and interoperability directories whole. A maker
-note whose offsets count from the block's start (Canon's do, Apple's do not) may lose parts on this way.
+A TIFF keeps its EXIF in its own directories, so its first one is not byte for byte that of a JPEG's block but
+has the same tags and values, those of `_DESCRIPTIVE`. The EXIF, GPS and interoperability directories are kept
+whole. The offsets in many a maker note count from the start of the block or file, so it stays where it is:
+the block is put at the start of a TIFF as it is, and a block made of a TIFF has a hole before the maker note.
+One that lies beyond the size of a block, as at the end of a large TIFF, is moved and may lose parts.
 """
 
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from fractions import Fraction
 
-from . import photoshop
-from .ifd import ORIENTATION, Field, Ifd, IfdError, Layout, Order, fields, pack, read_ifd, read_layout, tree
+from . import exif, photoshop
+from .exif_gps import GEOGRAPHY
+from .ifd import (
+    EXIF_IFD,
+    GPS_IFD,
+    INTEROP_IFD,
+    ORIENTATION,
+    Field,
+    Ifd,
+    IfdError,
+    Layout,
+    Order,
+    fields,
+    pack,
+    read_ifd,
+    read_layout,
+    tree,
+)
 from .image import Metadata
 
 _XMP, _IPTC, _PHOTOSHOP, _ICC = 700, 33723, 34377, 34675
 _DESCRIPTION, _X_RESOLUTION, _Y_RESOLUTION, _UNIT = 270, 282, 283, 296
-# Names, dates, authors, ratings, chromaticities, Windows' XP tags, camera and lens in DNG's words.
+_STRIPS = 273
+_MAKER_NOTE, _LAYERS = 0x927C, 0x935C  # the latter are Photoshop's, of the old picture
+_LARGEST_BLOCK = 65000
+# Names, dates, authors, ratings, chromaticities, camera and lens in DNG's words, Print Image Matching, places
+# on a map (GeoTIFF), and what belongs in the EXIF directory but stands in the first one, as in TIFF/EP.
 _DESCRIPTIVE = frozenset(
-    {269, 270, 271, 272, 274, 282, 283, 285, 296, 297, 301, 305, 306, 315, 316, 318, 319, 33432}
-    | {18246, 18249, 40091, 40092, 40093, 40094, 40095, 50708, 50735, 50827}
+    {11, 269, 270, 271, 272, 274, 282, 283, 285, 296, 297, 301, 305, 306, 315, 316, 318, 319, 33432}
+    | {18246, 18249, 50341, 50708, 50735, 50827, 0x829A, 0x829D, *GEOGRAPHY}
+    | set(range(0x8822, 0x8834)) - {GPS_IFD}
+    | set(range(0x9000, 0xA500)) - {INTEROP_IFD, _LAYERS}
 )
 _NOT_WORTH_A_BLOCK = {ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION, _UNIT}  # these have their own places
 
@@ -30,12 +55,12 @@ def collected(data: bytes, layout: Layout, first: Ifd) -> Metadata:
         content = tree(data, first.offset, layout, _DESCRIPTIVE)
     except IfdError:
         content = ()
-    exif = None
+    block = None
     if any(row.tag not in _NOT_WORTH_A_BLOCK for row in content):
-        exif = _header(layout.order, 8) + pack(content, 8, layout.order)
+        block = _block(data, layout, content)
     orientation = first.integer(ORIENTATION, 1)
     return Metadata(
-        exif=exif,
+        exif=block,
         xmp=_bytes(first, _XMP),
         icc=_bytes(first, _ICC),
         iptc=_iptc(first),
@@ -44,16 +69,37 @@ def collected(data: bytes, layout: Layout, first: Ifd) -> Metadata:
     )
 
 
+def _block(data: bytes, layout: Layout, content: tuple[Field, ...]) -> bytes:
+    """The fields as an EXIF block, the maker note at the offset that it has in the file if that can be."""
+    details = next((row.value for row in content if row.tag == EXIF_IFD), ())
+    rows = details if isinstance(details, tuple) else ()
+    found = read_ifd(data, layout.first, layout).integer(EXIF_IFD, 0)
+    note = read_ifd(data, found, layout).get(_MAKER_NOTE) if rows else None
+    if note is not None and note.start >= 8 and note.stop <= _LARGEST_BLOCK and note.count > 4:
+        there = tuple(Field(r.tag, r.kind, r.count, note.start) if r.tag == _MAKER_NOTE else r for r in rows)
+        base = note.stop + note.stop % 2
+        hole = bytes(note.start - 8) + note.value + bytes(base - note.stop)
+        moved = (Field(EXIF_IFD, 4, 1, there), *(row for row in content if row.tag != EXIF_IFD))
+        block = _header(layout.order, base) + hole + pack(moved, base, layout.order)
+        if len(block) <= _LARGEST_BLOCK:
+            return block
+    return _header(layout.order, 8) + pack(content, 8, layout.order)
+
+
 def order_for(metadata: Metadata) -> Order:
     """The byte order to write in, so that EXIF values need no swapping."""
     return ">" if metadata.exif is not None and metadata.exif.startswith(b"MM") else "<"
 
 
 def with_metadata(data: bytes, metadata: Metadata) -> bytes:
-    """A TIFF with a new first directory at its end: the old one's tags and the metadata's."""
+    """A TIFF that starts with the EXIF block and ends with a new first directory, of old tags and new."""
     layout = read_layout(data)
+    block = _readable(metadata.exif, layout.order)
+    block += bytes(len(block) % 2)
+    shift = len(block) - 8
     rows = {row.tag: row for row in fields(read_ifd(data, layout.first, layout).entries)}
-    rows.update(_descriptive(metadata, layout.order))
+    rows[_STRIPS] = _shifted(rows[_STRIPS], shift, layout.order)
+    rows.update(_descriptive(metadata, block, layout.order))
     for tag, kind, value in (
         (_XMP, 1, metadata.xmp),
         (_PHOTOSHOP, 1, metadata.iptc),
@@ -67,12 +113,32 @@ def with_metadata(data: bytes, metadata: Metadata) -> bytes:
     ):  # a second copy, as some programs look only there; of LONGs, as Photoshop writes it
         record += bytes(-len(record) % 4)
         rows[_IPTC] = Field(_IPTC, 4, len(record) // 4, record)
-    base = len(data) + len(data) % 2
+    end = len(data) + shift
+    base = end + end % 2
     content = pack(rows.values(), base, layout.order)
-    return b"".join([_header(layout.order, base), memoryview(data)[8:], bytes(base - len(data)), content])
+    picture = memoryview(data)[8:]
+    return b"".join([_header(layout.order, base), block[8:], picture, bytes(base - end), content])
 
 
-def _descriptive(metadata: Metadata, order: Order) -> dict[int, Field]:
+def _readable(block: bytes | None, order: Order) -> bytes:
+    """The block but for its thumbnail, or an empty one if nothing can read it."""
+    try:
+        read_ifd(block or b"", read_layout(block or b"").first, read_layout(block or b""))
+    except IfdError:
+        block = None
+    return exif.without_thumbnail(block) if block else _header(order, 0)
+
+
+def _shifted(strips: Field, shift: int, order: Order) -> Field:
+    """The list of offsets as LONGs, each so much later."""
+    code = {3: "H", 4: "I"}[strips.kind]
+    starts = struct.unpack(f"{order}{strips.count}{code}", strips.value)  # type: ignore[arg-type]
+    later = struct.pack(f"{order}{strips.count}I", *(start + shift for start in starts))
+    return Field(_STRIPS, 4, strips.count, later)
+
+
+def _descriptive(metadata: Metadata, block: bytes, order: Order) -> dict[int, Field]:
+    """The tags of the first directory that metadata fills; those that lead to others lead into the block."""
     rows: dict[int, Field] = {}
     if metadata.dpi is not None:
         for tag, value in zip((_X_RESOLUTION, _Y_RESOLUTION), metadata.dpi, strict=True):
@@ -82,13 +148,15 @@ def _descriptive(metadata: Metadata, order: Order) -> dict[int, Field]:
     if metadata.comments:
         text = b"\n".join(metadata.comments).replace(b"\x00", b"") + b"\x00"
         rows[_DESCRIPTION] = Field(_DESCRIPTION, 2, len(text), text)
-    if metadata.exif is not None:
-        try:
-            layout = read_layout(metadata.exif)
-            content = tree(metadata.exif, layout.first, layout, _DESCRIPTIVE)
-        except IfdError:
-            content = ()  # a block that nothing can read has no tags to carry
-        rows.update((row.tag, row) for row in content)
+    if len(block) > 8:
+        layout = read_layout(block)
+        first = read_ifd(block, layout.first, layout)
+        rows.update((row.tag, row) for row in fields(e for e in first.entries if e.tag in _DESCRIPTIVE))
+        for link in (EXIF_IFD, GPS_IFD):
+            target = first.integer(link, 0)
+            with suppress(IfdError):  # a dangling pointer is worth less than the rest of the block
+                if target and read_ifd(block, target, layout):
+                    rows[link] = Field(link, 4, 1, target)
     turned = struct.pack(f"{order}H", metadata.orientation)
     rows[ORIENTATION] = Field(ORIENTATION, 3, 1, turned)
     return rows

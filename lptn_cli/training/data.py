@@ -18,7 +18,7 @@ from lptn_cli.codecs import SUFFIXES, decode
 from lptn_cli.codecs.icc import profile_of, to_srgb
 from lptn_cli.errors import PhotoError, UsageError
 from lptn_cli.finish import shrink
-from lptn_cli.translate import turn_upright
+from lptn_cli.orientation import turn_upright
 
 HELD_BACK = 0.05  # share of the photos that training never sees
 FINGERPRINT = 24  # cells a side
@@ -130,10 +130,16 @@ class GroupData:
     targets: Sequence[Pixels8]
     held_back: Sequence[Pixels8]  # of the photos
     skipped: Sequence[str]
+    identity: Sequence[Pair] = ()  # photos that should stay as they are
 
 
-def load_groups(photos: Sequence[Path], targets: Sequence[Path], short_side: int) -> GroupData:
-    """Read folders of photos on both sides. Raises UsageError when too few are left to train on."""
+def load_groups(
+    photos: Sequence[Path], targets: Sequence[Path], identity: Sequence[Path], short_side: int
+) -> GroupData:
+    """Read folders of photos on both sides, and of photos to leave alone.
+
+    Raises UsageError when too few are left to train on.
+    """
     skipped: list[str] = []
     sides = []
     for folders in (photos, targets):
@@ -144,8 +150,13 @@ def load_groups(photos: Sequence[Path], targets: Sequence[Path], short_side: int
         sides.append(side)
     train, held = split(sides[0])
     wanted, _ = split(sides[1])
+    alone, _ = split([Pair(s, p, p) for f in identity for s, p in _load(f, short_side, skipped)])
     return GroupData(
-        [pair.input for pair in train], [pair.input for pair in wanted], [p.input for p in held], skipped
+        [pair.input for pair in train],
+        [pair.input for pair in wanted],
+        [pair.input for pair in held],
+        skipped,
+        alone,
     )
 
 

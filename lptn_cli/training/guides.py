@@ -23,15 +23,16 @@ Guide = Callable[[Tensor], Tensor]
 
 
 def night(photo: Tensor) -> Tensor:
-    """Little light; skies deep blue, darker to the top; what is warm keeps its warmth."""
+    """Little light; skies deep blue, darker to the top; small warm lights keep their warmth."""
     scene = Scene(photo)
     middle = (scene.light + 0.02).log().mean((2, 3), keepdim=True).exp()
     exposed = (scene.light * (0.42 / middle).clamp(0.6, 1.6) ** 0.6).clamp(0, 1.2)
     above = 0.55 + 0.35 * (1.6 * scene.height).clamp(max=1)
-    lit = scene.warm * (1 - scene.sky)
-    land = 0.70 * exposed**1.4 * (1 + 0.6 * lit * smoothstep(scene.light, 0.35, 0.8))
-    light = mix(land, 0.46 * exposed**1.2 * above, scene.sky)
-    faded = mix(tint(photo, 0.78, 0.92, 1.35), scene.ratio, 0.30)
+    spots = smoothstep(scene.light - blur(scene.light, 6), 0.04, 0.16)  # sunlit sand and rock are no lamps
+    lit = scene.warm * (1 - scene.sky) * (0.2 + 0.8 * spots)
+    land = 0.44 * exposed**1.4 * (1 + 0.6 * lit * smoothstep(scene.light, 0.35, 0.8))
+    light = mix(land, 0.30 * exposed**1.2 * above, scene.sky)
+    faded = mix(tint(photo, 0.72, 0.92, 1.42), scene.ratio, 0.18)
     colour = mix(faded, scene.ratio * tint(photo, 1.12, 0.98, 0.80), 0.65 * lit)
     colour = mix(colour, mix(tint(photo, 0.42, 0.86, 1.90), scene.ratio, 0.12), scene.sky)
     glints = (scene.light - blur(scene.light, 4)).clamp(min=0) * (1 - scene.sky)
@@ -40,37 +41,47 @@ def night(photo: Tensor) -> Tensor:
 
 
 def day(photo: Tensor) -> Tensor:
-    """Light everywhere, white lamps instead of orange ones, a pale blue sky."""
+    """Light everywhere, white lamps instead of orange ones, a pale blue sky; shadows lift, contrast stays."""
     scene = Scene(photo)
     mean = photo.mean((2, 3), keepdim=True)
-    white = (mean.mean(1, keepdim=True) / mean.clamp(min=0.02)) ** 0.7
-    balanced = (photo * white).clamp(0, 1.2)
+    white = (mean.mean(1, keepdim=True) / mean.clamp(min=0.02)) ** 0.6
+    balanced = (photo * white.clamp(0.6, 1.7)).clamp(0, 1.2)
     light = luma(balanced)
-    ratio = 1 + 0.75 * ((balanced + 0.04) / (light + 0.04) - 1)
-    land = ratio * (0.23 + 0.75 * light.clamp(0, 1) ** 0.75) * tint(photo, 1.0, 1.0, 0.97)
-    brightness = 0.54 + 0.60 * scene.light.clamp(max=0.7) + 0.08 * scene.height
+    ratio = 1 + 0.55 * ((balanced + 0.04) / (light + 0.04) - 1)
+    base = blur(light, 3).clamp(0, 1)
+    contrast = ((light + 0.08) / (base + 0.08)) ** 0.9  # 0.08: noise in shadows is lifted no further
+    land = ratio * (0.14 + 0.58 * base**0.42) * contrast * tint(photo, 1.02, 1.0, 0.93)
+    brightness = 0.66 + 0.38 * scene.light.clamp(max=0.7) + 0.08 * scene.height
     haze = 0.6 * smoothstep(scene.height, 0.25, 0.8)
-    sky = brightness * mix(tint(photo, 0.78, 1.01, 1.33), tint(photo, 1.0, 1.0, 1.02), haze)
-    return mix(land, sky, scene.night_sky).clamp(0, 1)
+    sky = brightness * mix(tint(photo, 0.74, 1.0, 1.34), tint(photo, 1.0, 1.0, 1.02), haze)
+    return mix(land.clamp(0, 1), sky, scene.night_sky).clamp(0, 1)
 
 
 def winter(photo: Tensor) -> Tensor:
-    """Snow on meadows and open ground, frost on trees, cool faded colours, pale skies; contrast stays."""
+    """Snow on meadows, open ground and all that the light falls on, frost on trees, cool faded colours."""
     scene = Scene(photo)
-    smooth = 1 - smoothstep(scene.texture, 0.03, 0.06)
-    land = (1 - scene.sky) * (1 - smoothstep(photo[:, 2:] - photo[:, :1], 0.0, 0.10))  # not water
-    meadow = blur(scene.vegetation, 4) * smoothstep(scene.height, 0.3, 0.55) * smooth
-    ground = land * smoothstep(scene.height, 0.4, 0.65) * smooth * smoothstep(scene.base, 0.15, 0.4)
-    snow = torch.maximum(0.92 * meadow, 0.70 * blur(ground, 2)).clamp(0, 0.92)
+    smooth = 1 - smoothstep(scene.texture, 0.06, 0.13)
+    land = (1 - scene.sky) * (1 - smoothstep(photo[:, 2:] - photo[:, :1], 0.05, 0.18))  # not water
+    meadow = blur(scene.vegetation, 4) * smoothstep(scene.height, 0.15, 0.40) * smooth
+    ground = land * smoothstep(scene.height, 0.25, 0.5) * smooth * smoothstep(scene.base, 0.06, 0.28)
+    tops = smoothstep(scene.detail, -0.02, 0.06) * smoothstep(scene.base, 0.10, 0.35)
+    tops = (
+        tops
+        * torch.maximum(land, blur(scene.vegetation, 2))
+        * (0.5 + 0.5 * smoothstep(scene.height, 0.15, 0.45))
+    )
+    snow = torch.maximum(torch.maximum(0.92 * meadow, 0.88 * blur(ground, 2)), 0.85 * tops).clamp(0, 0.92)
     trees = scene.vegetation * (1 - snow)
     bark = (0.95 * scene.base + 1.2 * scene.detail + 0.06).clamp(0, 1) * tint(photo, 1.0, 0.99, 1.0)
-    white = (0.71 + 0.24 * scene.base + 1.05 * scene.detail).clamp(0, 1) * tint(photo, 1.0, 1.0, 1.01)
+    white = (0.68 + 0.30 * scene.base + 1.05 * scene.detail).clamp(0, 1) * tint(photo, 1.0, 1.0, 1.01)
     frost = 0.8 * scene.detail.clamp(min=0) * (trees + 0.5 * land * (1 - snow))
-    result = mix(mix(mix(photo, scene.light, 0.42), bark, 0.92 * trees), white, snow)
+    result = mix(mix(mix(photo, scene.light, 0.60), bark, 0.92 * trees), white, snow)
     result = result + frost * tint(photo, 0.95, 1.0, 1.05)
     pale = (0.33 + 0.62 * scene.light) * tint(photo, 0.95, 1.0, 1.06)
     result = mix(result, mix(pale, photo, 0.20), 0.9 * scene.sky)
     result = result + 0.05 * (1 - scene.sky) * (1 - result)
+    middle = luma(result).mean((2, 3), keepdim=True)
+    result = result + 0.2 * (result - middle) * (1 - 0.5 * scene.sky)  # snow is white, what it leaves is dark
     return (result * tint(photo, 0.93, 1.0, 1.08)).clamp(0, 1)
 
 

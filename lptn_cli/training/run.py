@@ -64,17 +64,19 @@ def pairs(
 def groups(
     photos: Sequence[Path],
     targets: Sequence[Path],
+    identity: Sequence[Path],
     guide: str | None,
     published: bool,
     native_scale: int,
     device: torch.device,
 ) -> Source:
-    """Learn from folders of photos of one look and of the other.
+    """Learn from folders of photos of one look and of the other, and of photos to leave alone.
 
     guide: one of GUIDES to learn along. published: learn with the losses of the paper.
     """
-    data = load_groups(photos, targets, native_scale)
+    data = load_groups(photos, targets, identity, native_scale)
     counts = f"{len(data.photos)} photos and {len(data.targets)} of the look they should get"
+    counts += f", {len(data.identity)} photos to leave alone" if data.identity else ""
     objective: Objective
     if published:
         objective = PublishedObjective(data, device)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lptn_cli.network import LPTN
 from lptn_cli.training import losses
-from lptn_cli.training.batches import GroupBatches
+from lptn_cli.training.batches import GroupBatches, pair_batch
 from lptn_cli.training.data import GroupData, Pixels8, tensor
 from lptn_cli.training.discriminator import Adversary
 from lptn_cli.training.guides import Guide
@@ -19,6 +19,8 @@ from lptn_cli.training.loop import Translate
 
 DIRECTIONS = 24
 STRUCTURE_STRIDE = 4
+IDENTITY_SHARE = 0.25  # of the batches
+IDENTITY = 10  # weight of the loss there
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ GUIDED = Weights(10, 2, 3, 6, 1, 100, 0)
 class UnpairedObjective:
     """The objective of `lptn train --from --to`: patches as the target has them, the photo's structure.
 
-    With a guide, a hand-written look (guides.py), the results stay near to what it makes of the photos.
+    With a guide, a hand-written look (guides.py), the results stay near to what it makes of the photos. Every
+    fourth batch is of photos to leave alone, where there are any.
     """
 
     learning_rate = 6e-4
@@ -59,6 +62,9 @@ class UnpairedObjective:
         return self.data.held_back
 
     def loss(self, network: Translate, generator: torch.Generator) -> Tensor:
+        if self.data.identity and float(torch.rand((), generator=generator)) < IDENTITY_SHARE:
+            photos = pair_batch([(self.data.identity, 1.0)], generator)[0].to(self.device)
+            return IDENTITY * losses.to_guide(network(photos), photos)
         photos, wanted, targets = (batch.to(self.device) for batch in self.batches.draw(generator))
         result = network(photos)
         w, before, after = self.weights, photos[::2], result[::2]  # half of them costs half and says enough

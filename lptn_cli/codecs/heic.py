@@ -1,0 +1,85 @@
+"""HEIC through libheif (pillow-heif, the extra `heic`): 8 bits; 10 and 12 become 16. It is read, not written.
+
+libheif turns the picture as irot and imir say, so `orientation` is 1 here: the one format whose pixels come
+upright. Depth maps, gain maps and live pictures are dropped. HEVC data has no checksum: damage that decodes
+is not seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lptn_cli.errors import UnsupportedError
+
+from .avif_boxes import BoxError, Still, read_still
+from .damage import damaged
+from .icc import of_primaries
+from .image import Header, Image
+from .samples import split, unmultiplied, widened
+
+_broken = partial(damaged, "HEIC")
+_SUBSAMPLINGS: dict[int, Literal["444", "422", "420"]] = {444: "444", 422: "422", 420: "420"}
+_FAILURES = (ValueError, EOFError, SyntaxError, RuntimeError, OSError, LookupError)
+
+
+def read_header(data: bytes) -> Header:
+    """The size before libheif crops and turns. Raises DecodeError; UnsupportedError for sequences and HDR."""
+    width, height = _still(data).size
+    return Header("heic", width, height)
+
+
+def decode(data: bytes) -> Image:
+    """Raises DecodeError, UnsupportedError, which names the extra where it is missing."""
+    still = _still(data)
+    try:
+        file = _pillow_heif().open_heif(data, convert_hdr_to_8bit=False, hdr_to_16bit=False)
+        picture = file[file.primary_index]
+        samples: NDArray[Any] = np.asarray(picture)
+    except _FAILURES as error:
+        raise _broken(error) from None
+    if samples.dtype == np.uint16:
+        samples = widened(samples, picture.info["bit_depth"])
+    if picture.premultiplied_alpha:
+        samples = unmultiplied(samples if samples.ndim == 3 else samples[..., np.newaxis])
+    pixels, alpha, grey = split(samples)
+    metadata = still.metadata
+    return Image(
+        pixels=pixels,
+        format="heic",
+        alpha=alpha,
+        grey=grey,
+        subsampling=_SUBSAMPLINGS.get(picture.info.get("chroma", 0)),
+        metadata=replace(metadata, orientation=1, icc=metadata.icc or of_primaries(still.coding[0])),
+        note=f"has {len(file)} pictures, only the main one is kept" if len(file) > 1 else "",
+    )
+
+
+def _pillow_heif() -> ModuleType:
+    try:
+        import pillow_heif
+    except ImportError:
+        raise UnsupportedError(
+            "a HEIC photo needs a library that is not there; pip install 'lptn[heic]'"
+        ) from None
+    return pillow_heif
+
+
+def _still(data: bytes) -> Still:
+    if data[8:12] in (b"hevc", b"hevx", b"msf1"):
+        raise UnsupportedError("it is a sequence of pictures (HEICS); export one of them first")
+    try:
+        still = read_still(data)
+        width, height = still.size
+    except BoxError as error:
+        raise _broken(error) from None
+    if not width or not height:
+        raise _broken("its header says 0 pixels")
+    if still.coding[1] in (16, 18):
+        raise UnsupportedError("it is an HDR HEIC; export it as SDR first")
+    return still

@@ -1,0 +1,57 @@
+"""What of a JPEG is not written again because it shows the photo as it was, in words for the photographer.
+
+Gain maps (ISO 21496-1, Ultra HDR, Apple's), other pictures of a Multi-Picture file (CIPA DC-007) and the
+videos of motion photos all follow the first picture in the file.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Sequence
+
+from .ifd import IfdError, read_ifd, read_layout
+
+GAIN_MAP_SEGMENT = b"urn:iso:std:iso:ts:21496:-1\x00"
+GAIN_MAP = "a gain map (HDR)"
+MPF_SEGMENT = b"MPF\x00"
+_GAIN_MAP = re.compile(
+    rb"http://ns\.adobe\.com/hdr-gain-map/|Semantic=\"GainMap\"|http://ns\.apple\.com/HDRGainMap/"
+    rb"|urn:com:apple:photo:20\d\d:aux:hdrgainmap"
+)
+_VIDEO = re.compile(rb"(MotionPhoto|MicroVideo)=\"1\"|<\w+:(MotionPhoto|MicroVideo)>1<")
+_ENTRIES = 0xB002  # of 16 bytes, the first four of which say what the picture is
+_PREVIEWS = 0x01  # smaller copies of the first picture
+
+
+def note(segments: Sequence[tuple[int, bytes]], data: bytes) -> str:
+    """What is dropped, worded to follow the file's name; "" if nothing is, or only smaller copies."""
+    index = next((b[4:] for m, b in segments if m == 0xE2 and b.startswith(MPF_SEGMENT)), None)
+    texts = [b for m, b in segments if m == 0xE1]
+    iso = any(m == 0xE2 and b.startswith(GAIN_MAP_SEGMENT) for m, b in segments)
+    found = []
+    if iso or any(map(_GAIN_MAP.search, texts)) or (index is not None and _GAIN_MAP.search(data)):
+        found.append(GAIN_MAP)
+    elif index is not None and (count := _further(index)):
+        found.append("a second picture (MPF)" if count == 1 else f"{count} further pictures (MPF)")
+    if any(map(_VIDEO.search, texts)):
+        found.append("a motion video")
+    return dropped(" and ".join(found)) if found else ""
+
+
+def dropped(what: str) -> str:
+    """The words for it, to follow the file's name."""
+    return f"had {what}, dropped as it shows the photo before retouching"
+
+
+def _further(index: bytes) -> int:
+    """How many pictures besides the first one and its smaller copies; 1 if the index cannot be read."""
+    try:
+        layout = read_layout(index)
+        entry = read_ifd(index, layout.first, layout).get(_ENTRIES)
+    except IfdError:
+        return 1
+    if entry is None:
+        return 1
+    kinds = [kind for kind, *_ in struct.iter_unpack(f"{entry.order}I12x", entry.value[: entry.count & ~15])]
+    return sum(kind >> 16 & 0xFF != _PREVIEWS for kind in kinds[1:])

@@ -1,0 +1,78 @@
+"""Colour and depth through the whole of `lptn retouch`: every RGB space gets the look of sRGB, in 16 bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage.color import deltaE_ciede2000, rgb2lab
+
+from demo.scenes import render
+from lptn_cli import codecs
+from lptn_cli.codecs import icc
+from lptn_cli.codecs.image import EncodeOptions, Format, Image, Metadata
+from tests.codec_samples import profile
+from tests.command import Retouch, load, run
+
+NAMES = sorted(path.stem for path in (Path(__file__).parents[1] / "presets").glob("*.toml"))
+
+WIDE = ("p3", "adobe", "prophoto")
+
+
+def save_in(path: Path, rgb: icc.Floats, space: bytes | None) -> None:
+    """sRGB colours in [0, 1] as a 16-bit PNG of that space."""
+    levels = np.rint(icc.from_srgb(rgb, space).clip(0, 1) * 65535).astype(np.uint16)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image(levels, "png", metadata=Metadata(icc=space))
+    path.write_bytes(codecs.encode(image, EncodeOptions("png")))
+
+
+def seen(path: Path) -> icc.Floats:
+    """The colours of a result, in sRGB, also beyond [0, 1]."""
+    image = load(path)
+    assert image.depth == 16
+    return icc.to_srgb((image.pixels / 65535).astype(np.float32), image.metadata.icc)
+
+
+def difference(one: icc.Floats, other: icc.Floats) -> float:
+    """The mean CIEDE2000 between pictures in sRGB."""
+    return float(deltaE_ciede2000(rgb2lab(one), rgb2lab(other)).mean())  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture(scope="module")
+def spaces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of one picture in four spaces, larger than the native scale."""
+    folder = tmp_path_factory.mktemp("spaces")
+    rgb = render("village", 480, 320).astype(np.float32)
+    save_in(folder / "srgb.png", rgb, None)
+    for space in WIDE:
+        save_in(folder / f"{space}.png", rgb, profile(space))
+    return folder
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_space_gets_the_look_that_srgb_gets(name: str, spaces: Path, tmp_path: Path) -> None:
+    """Measured: 0.03 to 0.58. Without the conversion every preset is over 1 in some space."""
+    assert run("retouch", spaces, "-o", tmp_path, "-p", name, "-d", "cpu").code == 0
+    expected = seen(tmp_path / "srgb.png")
+    for space in WIDE:
+        result = tmp_path / f"{space}.png"
+        assert load(result).metadata.icc == profile(space)
+        print(name, space, f"{difference(seen(result), expected):.2f}")
+        assert difference(seen(result), expected) <= 1, space
+
+
+@pytest.mark.parametrize("format", ["png", "tiff"])
+def test_a_smooth_gradient_of_16_bits_stays_smooth(format: Format, retouch: Retouch, tmp_path: Path) -> None:
+    ramp = np.linspace(3000, 62000, 8192)[None, :, None] * np.ones((64, 1, 3))
+    pixels = np.rint(ramp).astype(np.uint16)
+    source = tmp_path / f"ramp{codecs.EXTENSIONS[format]}"
+    source.write_bytes(codecs.encode(Image(pixels, format), EncodeOptions(format)))
+    assert len(np.unique(pixels)) > 8000
+    assert retouch(source, "-o", tmp_path / "out").code == 0
+    result = load(tmp_path / "out" / source.name).pixels
+    assert result.dtype == np.uint16 and not np.array_equal(result, pixels)
+    assert min(len(np.unique(result[..., channel])) for channel in range(3)) > 4000
+    steps = np.abs(np.diff(result[32].astype(int), axis=0))
+    assert steps.max() < 257  # a level of 8 bits

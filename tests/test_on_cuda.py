@@ -1,0 +1,103 @@
+"""The GPU's passes agree with the CPU's: in Triton's interpreter, or on a GPU where there is one."""
+
+from __future__ import annotations
+
+import os
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+CUDA = torch.cuda.is_available()
+if not CUDA:
+    os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are defined
+pytest.importorskip("triton")
+
+from lptn_cli import finish, on_cuda  # noqa: E402
+from lptn_cli.preset import Preset  # noqa: E402
+from lptn_cli.translate import Retoucher  # noqa: E402
+from tests.conftest import photo  # noqa: E402
+
+DEVICE = torch.device("cuda" if CUDA else "cpu")
+SHAPES = [((37, 61), 12), ((40, 30), 30), ((50, 23), 9)]  # a photo, its small image's shorter side
+
+
+@pytest.fixture(scope="module")
+def look(preset: Preset) -> Retoucher:
+    return Retoucher(preset, "cpu")
+
+
+@pytest.mark.parametrize(("shape", "short_side"), SHAPES)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_shrink_is_an_area_average(shape: tuple[int, int], short_side: int, dtype: str) -> None:
+    pixels = photo(*shape, dtype)
+    height, width = finish.small_size(pixels.shape, short_side)
+    values = (pixels / np.iinfo(dtype).max).astype(np.float32)
+    wanted = cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA)
+    small = on_cuda.OnCUDA(pixels, DEVICE).shrunk(short_side).cpu()
+    np.testing.assert_allclose(small, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(("shape", "short_side"), SHAPES)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_finish_agrees_with_the_cpu(shape: tuple[int, int], short_side: int, dtype: str) -> None:
+    pixels = photo(*shape, dtype)
+    size = (*finish.small_size(pixels.shape, short_side), 3)
+    numbers = np.random.default_rng(4)
+    a, b = (numbers.normal(mean, 0.2, size).astype(np.float32) for mean in (1, 0))
+    wanted = finish.finish(pixels, a, b)
+    result = on_cuda.OnCUDA(pixels, DEVICE).finished(a, b)
+    assert result.dtype == pixels.dtype
+    difference = np.abs(result.astype(int) - wanted)
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 0.02
+
+
+def test_gain_one_and_offset_zero_give_the_photo_itself() -> None:
+    pixels = photo(33, 47, "uint16")
+    a = np.ones((10, 14, 3), np.float32)
+    result = on_cuda.OnCUDA(pixels, DEVICE).finished(a, np.zeros_like(a))
+    np.testing.assert_array_equal(result, pixels)
+
+
+def test_a_result_is_memory_of_its_own() -> None:
+    pixels = photo(33, 47)
+    on_device = on_cuda.OnCUDA(pixels, DEVICE)
+    a = np.ones((10, 14, 3), np.float32)
+    first = on_device.finished(a, 0 * a)
+    before = first.copy()
+    on_device.finished(0 * a, 0 * a)
+    np.testing.assert_array_equal(first, before)
+
+
+@pytest.mark.parametrize("amounts", [(1.0, 1.0), (0.6, 1.3), (1.5, 1.5)], ids=str)
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_what_lies_between_the_passes_agrees_with_the_cpu(
+    look: Retoucher, orientation: int, amounts: tuple[float, float]
+) -> None:
+    small = np.divide(photo(90, 130), 255, dtype=np.float32)
+    on_device = on_cuda.LookOnCUDA(look._network.to(DEVICE), half=False)
+    there = on_device.affine(torch.from_numpy(small).to(DEVICE), *amounts, orientation)
+    for one, wanted in zip(there, look.affine(small, *amounts, orientation), strict=True):
+        np.testing.assert_allclose(one.cpu().numpy(), np.asarray(wanted), atol=2e-3)
+
+
+def test_half_precision_moves_one_value_in_a_thousand_by_more_than_a_level(look: Retoucher) -> None:
+    """Where the processor has float16 convolutions; measured on shipped presets by benchmarks/gpu.py."""
+    pixels = photo(40, 60)
+    on_device = on_cuda.OnCUDA(pixels, DEVICE)
+    small = on_device.shrunk(32)
+    results = [
+        on_device.finished(*on_cuda.LookOnCUDA(look._network.to(DEVICE), half=half).affine(small, 1, 1, 1))
+        for half in (False, True)
+    ]
+    difference = np.abs(results[0].astype(int) - results[1])
+    assert difference.max() > 0  # half precision was at work
+    assert (difference <= 1).mean() >= 0.999
+
+
+def test_the_mean_of_windows_is_that_of_the_cpu() -> None:
+    image = photo(30, 41).astype(np.float32)
+    there = on_cuda.window_mean(torch.from_numpy(image).to(DEVICE)).cpu().numpy()
+    np.testing.assert_allclose(there, finish.window_mean(image), rtol=1e-4)
