@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +11,15 @@ from lptn_cli import __version__, photos
 from lptn_cli.atomic import sweep
 from lptn_cli.codecs.formats import OUTPUT_SUFFIXES, SUFFIXES
 from lptn_cli.cores import CORES
+from lptn_cli.destination import Destination, Engine
 from lptn_cli.errors import NoPhotosError, OutputError, UsageError, WriteError
 from lptn_cli.manifest import Manifest
 from lptn_cli.photos import Photo, shown
-from lptn_cli.plan import STDOUT, Job, output_folder
+from lptn_cli.plan import STDOUT, Job, Jobs
 from lptn_cli.plan import plan as named
 from lptn_cli.report import Outcome, Report
 from lptn_cli.signals import drain_on_signals
+from lptn_cli.storage import Remote, exists, located
 
 if TYPE_CHECKING:
     from lptn_cli.codecs.formats import Format
@@ -33,47 +33,6 @@ OTHER_SUFFIXES = (
     *(".bmp", ".gif", ".jp2", ".psd", ".exr", ".hdr", ".ppm", ".tga"),
     *(suffix for suffix in SUFFIXES if suffix not in OUTPUT_SUFFIXES),
 )
-
-
-@dataclass(frozen=True)
-class Destination:
-    """What `-o` says: a folder, one file, `-` for stdout, or None for the default folder."""
-
-    output: str | None
-    preset: str
-
-    @property
-    def is_stdout(self) -> bool:
-        return self.output == "-"
-
-    @property
-    def path(self) -> Path | None:
-        return None if self.output is None else Path(self.output)
-
-    @property
-    def folder(self) -> Path | None:
-        """Where results and the manifest go; None for stdout."""
-        return None if self.is_stdout else output_folder(self.path, self.preset)
-
-    @property
-    def skipped(self) -> Path | None:
-        """What a walk passes over: by default the results of every preset, not of this one alone."""
-        return self.folder if self.output else self.folder and self.folder.parent
-
-    def manifest_folder(self, jobs: Sequence[Job]) -> Path | None:
-        """The folder whose manifest the run keeps; None where the output is one file or stdout."""
-        one_file = len(jobs) == 1 and jobs[0].output == self.path
-        return None if one_file else self.folder
-
-
-@dataclass(frozen=True)
-class Means:
-    """What a run may use: devices as `-d` names them, half precision on GPUs, photos in work at once (None:
-    as many as serve)."""
-
-    device: str = "auto"
-    half: bool = True
-    workers: int | None = None
 
 
 def find(
@@ -100,7 +59,7 @@ def find(
         raise UsageError("nothing to do; name files or folders, for example: lptn retouch photos/ -o out/")
     if "" in inputs:
         raise UsageError("one of the inputs is empty; is a shell variable unset?")
-    paths = [Path(text) for text in inputs]
+    paths = [located(text) for text in inputs]
     found = photos.discover(
         paths,
         recursive=recursive,
@@ -112,25 +71,25 @@ def find(
     )
     if skip:  # results of an earlier run that lie among the photos
         results = Manifest.peek(skip)
-        found = [photo for photo in found if not results.owns(photo.path)]
+        found = found if results.is_empty else [one for one in found if not results.owns(one.path)]
     if not found:
         where = ", ".join(map(shown, paths)) or f"the list {files_from}"
         raise NoPhotosError(f"no photos in {where}")
-    return found, len(inputs) == 1 and not files_from and not os.path.isdir(inputs[0])  # noqa: PTH112  never raises
+    return found, len(inputs) == 1 and not files_from and not photos.is_folder(paths[0])
 
 
 def plan(
     found: tuple[list[Photo], bool], destination: Destination, template: str, format: Format | None
-) -> list[Job]:
+) -> Jobs:
     """A job for each photo. Raises UsageError for bad templates and for names that collide."""
     todo, single_file = found
     if destination.is_stdout:
         if len(todo) != 1:
             raise UsageError(f"-o - writes one image to stdout, but there are {len(todo)} photos")
-        return [Job(1, todo[0], STDOUT, format)]
+        return Jobs(todo, lambda photo, number: Job(number, photo, STDOUT, format), [1])
     if single_file:
         _refuse_unknown_suffix(destination)
-    return named(
+    jobs = named(
         todo,
         output=destination.path,
         template=template,
@@ -138,19 +97,21 @@ def plan(
         preset=destination.preset,
         single_file=single_file,
     )
+    shard = destination.shard  # after the plan: collisions and {n} are those of the whole
+    return jobs.where(lambda job: shard.holds(job.photo)) if shard else jobs
 
 
 def _refuse_unknown_suffix(destination: Destination) -> None:
     """Raise UsageError for `-o photo.gif`, which would otherwise become a folder."""
     output, path = destination.output, destination.path
-    if not output or not path or output.endswith("/") or path.is_dir():
+    if not output or not path or output.endswith("/") or (not isinstance(path, Remote) and path.is_dir()):
         return
     if path.suffix.lower() in OTHER_SUFFIXES:
         formats = " ".join(OUTPUT_SUFFIXES)
         raise UsageError(f"-o {shown(path)}: lptn writes {formats}; for a folder of that name end it in /")
 
 
-def show_plan(jobs: Sequence[Job], settings: Settings, destination: Destination, report: Report) -> int:
+def show_plan(jobs: Jobs, settings: Settings, destination: Destination, report: Report) -> int:
     """A dry run: what would be done with each photo, on stdout. Nothing is written. Returns the exit code."""
     folder = destination.manifest_folder(jobs)
     manifest = Manifest.peek(folder) if folder else None
@@ -164,20 +125,20 @@ def show_plan(jobs: Sequence[Job], settings: Settings, destination: Destination,
 def _state(job: Job, settings: Settings, manifest: Manifest | None) -> str:
     if job.photo.problem:
         return "unreadable"
-    if manifest and manifest.up_to_date(job, settings.key(job)):
+    if manifest and manifest.up_to_date(job, settings.key(job), listed=True):
         return "up-to-date"
-    if settings.overwrite or job.output == STDOUT or not os.path.lexists(job.output):
+    if settings.overwrite or job.output == STDOUT or not exists(job.output, listed=True):
         return "write"
     return "write" if manifest and manifest.owns(job.output) else "exists"
 
 
 def run(
-    jobs: Sequence[Job],
+    jobs: Jobs,
     settings: Settings,
     destination: Destination,
     report: Report,
     *,
-    means: Means,
+    engine: Engine,
     max_errors: int | None,
     compare: bool = False,
 ) -> int:
@@ -190,10 +151,13 @@ def run(
     if folder is None:
         if compare:
             raise UsageError("--compare writes a page for a folder of results; give a folder with -o")
-        return _run(jobs, settings, None, report, "", means, max_errors)
-    with Manifest.open(folder) as manifest:
-        sweep(folder)
-        code = _run(jobs, settings, manifest, report, f" -> {shown(folder)}", means, max_errors)
+        return _run(jobs, settings, None, report, None, engine, max_errors)
+    with Manifest.open(folder, str(destination.shard or "")) as manifest:
+        if not isinstance(folder, Remote):
+            sweep(folder)
+        code = _run(jobs, settings, manifest, report, folder, engine, max_errors)
+        if compare:
+            manifest.reload()
         done = [job for job in jobs if manifest.up_to_date(job, settings.key(job))] if compare else []
     if compare and not report.counts.signal:
         _write_gallery(folder, done, settings, report)
@@ -210,34 +174,56 @@ def _write_gallery(folder: Path, done: Sequence[Job], settings: Settings, report
 
 
 def _run(
-    jobs: Sequence[Job],
+    jobs: Jobs,
     settings: Settings,
     manifest: Manifest | None,
     report: Report,
-    where: str,
-    means: Means,
+    folder: Path | None,
+    engine: Engine,
     max_errors: int | None,
 ) -> int:
-    done = [job for job in jobs if manifest and manifest.up_to_date(job, settings.key(job))]
+    none = manifest is None or manifest.is_empty
+    done = jobs[:0] if none else jobs.where(lambda job: _state(job, settings, manifest) == "up-to-date")
     numbers = {job.number for job in done}
-    todo = [job for job in jobs if job.number not in numbers]
+    todo = jobs.where(lambda job: job.number not in numbers) if numbers else jobs
     with report:
         preset = settings.preset
-        looks = _looks(preset, means) if todo else []
-        ready = ",".join(str(look.device) for look in looks) or means.device
+        looks = _looks(preset, engine) if todo and engine.ray is None else []
+        ready = ",".join(str(look.device) for look in looks) or engine.device
         report.start(len(jobs), version=__version__, preset=preset.name, sha256=preset.sha256, device=ready)
         for job in done:
             report.photo(Outcome(job, "up-to-date"))
-        if todo:
-            _retouch(todo, looks, settings, manifest, report, means.workers, max_errors)
-        report.finish(where)
+        if todo and engine.ray is not None:
+            _retouch_on_ray(todo, settings, folder, report, engine, engine.ray, max_errors)
+        elif todo:
+            _retouch(todo, looks, settings, manifest, report, engine.workers, max_errors)
+        report.finish(f" -> {shown(folder)}" if folder else "")
     return report.counts.exit_code
 
 
-def _looks(preset: Preset, means: Means) -> list[Retoucher]:
+def _looks(preset: Preset, engine: Engine) -> list[Retoucher]:
     from lptn_cli.translate import Retoucher
 
-    return [Retoucher(preset, name, half=means.half, side_by_side=True) for name in means.device.split(",")]
+    return [Retoucher(preset, name, half=engine.half, side_by_side=True) for name in engine.device.split(",")]
+
+
+def _retouch_on_ray(
+    todo: Sequence[Job],
+    settings: Settings,
+    folder: Path | None,
+    report: Report,
+    engine: Engine,
+    address: str,
+    max_errors: int | None,
+) -> None:
+    from lptn_cli.cluster import Cluster, connected
+
+    # Ray has handlers of its own, which must not be ours while it starts
+    with connected(address) as ray, drain_on_signals("finishing the photos in work") as stop:
+        cluster = Cluster(ray, settings, folder, report, engine=engine)
+        cluster.retouch_all(todo, stop=stop, max_errors=max_errors)
+        cluster.close()
+    report.counts.signal = stop.signal
 
 
 def _retouch(

@@ -10,9 +10,10 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 from lptn_cli import __version__, cli_looks
 from lptn_cli.errors import LptnError, UsageError
@@ -20,6 +21,16 @@ from lptn_cli.signals import SIGNALS, flush_output, open_closed_streams, unwrita
 
 if TYPE_CHECKING:
     from lptn_cli.report import Listing
+
+
+class _Retouch(TyperCommand):
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if "--ray" in args:  # its address may be left out
+            from lptn_cli.cluster import with_address
+
+            args = with_address(args)
+        return super().parse_args(ctx, args)
+
 
 app = typer.Typer(
     name="lptn",
@@ -50,7 +61,7 @@ PresetName = Annotated[
 ]  # fmt: skip
 
 
-@app.command()
+@app.command(cls=_Retouch)
 def retouch(
     inputs: Annotated[
         list[str] | None,
@@ -66,6 +77,7 @@ def retouch(
     exclude: Annotated[list[str] | None, typer.Option(metavar="GLOB", rich_help_panel=INPUT, help="Not paths that match; repeatable.")] = None,
     no_recursive: Annotated[bool, typer.Option("--no-recursive", rich_help_panel=INPUT, help="Do not walk into folders below.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, rich_help_panel=INPUT, help="Take the first N photos only.")] = None,
+    shard: Annotated[str | None, typer.Option(metavar="I/N", rich_help_panel=INPUT, help="Do the I-th of N parts only; for array jobs.")] = None,
     output: Annotated[str | None, typer.Option("-o", "--output", metavar="DIR|FILE|-", rich_help_panel=OUTPUT, show_default="./lptn-out/<preset>/", help="Where results go; - is stdout, for one image.")] = None,
     name: Annotated[str, typer.Option(metavar="TEMPLATE", rich_help_panel=OUTPUT, help="Name of each result; fields: dir stem ext preset n.")] = "{dir}/{stem}{ext}",
     format: Annotated[Literal["auto", "jpeg", "png", "tiff", "webp", "avif"], typer.Option(rich_help_panel=OUTPUT, help="auto = the input's.")] = "auto",
@@ -79,6 +91,7 @@ def retouch(
     device: Annotated[str, typer.Option("-d", "--device", metavar="auto|cpu|cuda[:N,...]", rich_help_panel=SPEED, help="Where looks are computed.")] = "auto",
     precision: Annotated[Literal["auto", "float32"], typer.Option(rich_help_panel=SPEED, help="On a GPU; auto = convolutions in half precision, which moves a value in a thousand by over a level of 255.")] = "auto",
     jobs: Annotated[int | None, typer.Option("-j", "--jobs", min=1, max=256, rich_help_panel=SPEED, show_default="auto", help="Photos in work at once.")] = None,
+    ray: Annotated[str | None, typer.Option("--ray", metavar="[ADDRESS]", rich_help_panel=SPEED, show_default=False, help="On the machines of a Ray cluster: auto, HOST:PORT; without an address Ray is started here.")] = None,
     max_megapixels: Annotated[float, typer.Option(min=0.001, callback=_finite, rich_help_panel=SPEED, help="Refuse larger photos before decoding them.")] = 250,
     dry_run: Annotated[bool, typer.Option("-n", "--dry-run", rich_help_panel=TELL, help="Show what would be written, and stop.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", rich_help_panel=TELL, help="JSON Lines on stdout.")] = False,
@@ -93,6 +106,8 @@ def retouch(
     """Give photos a preset's look: lptn retouch photos/ -o out/ -p day-to-night"""
     from lptn_cli import batch, report
     from lptn_cli import preset as presets
+    from lptn_cli.destination import Destination, Engine
+    from lptn_cli.plan import Shard
     from lptn_cli.settings import Settings, check_depth
 
     chosen = presets.find(preset)
@@ -112,7 +127,11 @@ def retouch(
     listing = _listing(json_lines, print_paths, print0, to_stdout=output == "-")
     if output == "":
         raise UsageError("-o is empty; is a shell variable unset?")
-    destination = batch.Destination(output, chosen.name)
+    part = Shard.parse(shard) if shard is not None else None
+    destination = Destination(output, chosen.name, part)
+    destination.refuse(keep_times=keep_times, compare=compare)
+    engine = Engine(device, precision == "auto", jobs, ray)
+    engine.refuse(inputs or [], output)
     found = batch.find(
         inputs or [],
         files_from=files_from,
@@ -135,7 +154,7 @@ def retouch(
         settings,
         destination,
         telling,
-        means=batch.Means(device, precision == "auto", jobs),
+        engine=engine,
         max_errors=errors,
         compare=compare,
     )

@@ -1,5 +1,11 @@
 """What is done already: one JSON line for each finished photo, in the output folder.
 
+    OUT/.lptn-manifest.jsonl           the one file of most runs
+    OUT/.lptn-manifest.d/PART.jsonl    one a shard or worker, as network disks mix appends
+    OUT/.lptn-manifest.d/...           in a bucket nothing else (parts)
+
+All are merged when read: of several lines for one output the latest wins.
+
 Lines are only ever appended, later ones win, and what does not parse is passed over, so a torn line costs one
 photo at most. Each open manifest holds a shared lock (flock); compacting takes the exclusive one, so a run
 never appends to a file that another has just replaced.
@@ -10,58 +16,61 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import json
+import itertools
 import os
 import stat
 import threading
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+import time
 from pathlib import Path
 from types import TracebackType
 
 from lptn_cli.atomic import reason, write_atomic
 from lptn_cli.errors import OutputError, WriteError
+from lptn_cli.noted import Noted, latest, line_of
+from lptn_cli.parts import Parts, read_parts
 from lptn_cli.photos import MANIFEST as NAME
-from lptn_cli.photos import shown
+from lptn_cli.photos import PARTS, shown
 from lptn_cli.plan import Job
+from lptn_cli.storage import Entry, Remote, explained, file_status, forget_listings
 
 _SPARE_LINES = 1000  # superseded lines beyond as many as live ones that are worth a rewrite
 _CLOCK = 2_000_000_000  # ns; FAT keeps times to two seconds, network disks may round later
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """One line: the output, relative to the folder and as it was left, and what it was made from."""
-
-    output: str
-    output_size: int
-    output_mtime_ns: int
-    input: str
-    size: int
-    mtime_ns: int
-    settings: str
-
-
-_TYPES = {name: int if name.endswith(("size", "_ns")) else str for name in _Entry.__slots__}
+_CLOCKS = 900_000_000_000  # ns; ours and a bucket's: S3 refuses a request that is 15 minutes off
 
 
 class Manifest:
     """The finished photos of one output folder. Threads may share it; several processes may have it open."""
 
-    def __init__(self, folder: Path, entries: dict[str, _Entry], descriptor: int | None) -> None:
+    def __init__(
+        self, folder: Path, entries: dict[str, Noted], descriptor: int | None, parts: Parts | None = None
+    ) -> None:
         self._folder = folder
         self._entries = entries
         self._descriptor = descriptor
+        self._parts = parts
         self._torn = False
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, folder: Path) -> Manifest:
-        """The folder's manifest, made with the folder where there is none. Raises OutputError."""
-        path = folder / NAME
+    def open(cls, folder: Path, part: str = "", *, blank: bool = False) -> Manifest:
+        """The folder's manifest, made with the folder where there is none. Raises OutputError.
+
+        part: whose lines these are, where writers on several machines share the folder. In a bucket each
+        writer has a part in any case. blank: what others noted is read when first asked for, with `reload`.
+        """
+        if isinstance(folder, Remote):
+            try:
+                return cls(folder, {} if blank else _load_all(folder), None, Parts(folder))
+            except (OSError, WriteError) as error:
+                why = explained(error) if isinstance(error, OSError) else error
+                raise OutputError(f"{folder}: {why}") from error
+        path = folder / PARTS / f"{part}.jsonl" if part else folder / NAME
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             entries, descriptor = _load_to_append(path)
+            if (folder / PARTS).is_dir():
+                (folder / NAME).touch()  # marks the folder as one of results
+                entries = entries if blank else _load_all(folder)
             if not os.access(folder, os.W_OK | os.X_OK):
                 os.close(descriptor)
                 raise PermissionError(errno.EACCES, "")
@@ -75,15 +84,16 @@ class Manifest:
     @classmethod
     def peek(cls, folder: Path) -> Manifest:
         """The same for a dry run: only read, nothing is made, and one that cannot be read is empty."""
-        path = folder / NAME
-        entries: dict[str, _Entry] = {}
+        entries: dict[str, Noted] = {}
         with contextlib.suppress(OSError):
-            if path.is_file():
-                entries, _ = _load(path)
+            entries = _load_all(folder)
         return cls(folder, entries, None)
 
-    def up_to_date(self, job: Job, settings: str) -> bool:
-        """Whether the output is there at its recorded size, made from this very input with these settings."""
+    def up_to_date(self, job: Job, settings: str, *, listed: bool = False) -> bool:
+        """Whether the output is there at its recorded size, made from this very input with these settings.
+
+        listed: a bucket may be asked for whole folders, for jobs that come folder by folder.
+        """
         entry = self._entries.get(self._key(job.output))
         photo = job.photo
         return (
@@ -91,20 +101,25 @@ class Manifest:
             and not photo.problem
             and entry.input == str(photo.path.absolute())
             and (entry.size, entry.mtime_ns, entry.settings) == (photo.size, photo.mtime_ns, settings)
-            and (status := _file_status(job.output)) is not None
-            and status.st_size == entry.output_size
+            and (found := file_status(job.output, listed=listed)) is not None
+            and found.st_size == entry.output_size
         )
 
     def owns(self, output: Path) -> bool:
         """Whether the output is a file that lptn wrote and nobody has changed since."""
         entry = self._entries.get(self._key(output))
-        status = _file_status(output)
+        found = file_status(output) if entry else None
+        clock = _CLOCKS if isinstance(output, Remote) else _CLOCK
         return (
             entry is not None
-            and status is not None
-            and status.st_size == entry.output_size
-            and abs(status.st_mtime_ns - entry.output_mtime_ns) <= _CLOCK
+            and found is not None
+            and found.st_size == entry.output_size
+            and abs(found.st_mtime_ns - entry.output_mtime_ns) <= clock
         )
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._entries
 
     def knows(self, output: Path) -> bool:
         """Whether lptn wrote a file of that name, whatever has become of it."""
@@ -113,11 +128,11 @@ class Manifest:
     def reload(self) -> None:
         """See what other runs on the same folder have finished meanwhile."""
         with contextlib.suppress(OSError):
-            entries, _ = _load(self._folder / NAME)
+            entries = _load_all(self._folder)
             with self._lock:
                 self._entries = self._entries | entries
 
-    def record(self, job: Job, settings: str, status: os.stat_result) -> None:
+    def record(self, job: Job, settings: str, status: os.stat_result | Entry) -> None:
         """Note the photo as finished: `status` is that of its output, which is about to be put in place.
 
         Should the process be killed before it is, it is not there and the photo is done again; were it
@@ -127,9 +142,14 @@ class Manifest:
         key = self._key(job.output)
         try:
             made = (key, status.st_size, status.st_mtime_ns)
-            entry = _Entry(*made, str(photo.path.absolute()), photo.size, photo.mtime_ns, settings)
+            entry = Noted(
+                *made, str(photo.path.absolute()), photo.size, photo.mtime_ns, settings, time.time_ns()
+            )
+            if self._parts:
+                self._parts.append(line_of(entry))
             with self._lock:
-                self._append(_line(entry))
+                if not self._parts:
+                    self._append(line_of(entry))
                 self._entries[key] = entry
         except OSError as error:
             fact, remedy = reason(error)
@@ -140,6 +160,9 @@ class Manifest:
             if self._descriptor is not None:
                 os.close(self._descriptor)
             self._descriptor = None
+            if self._parts:
+                self._parts.close()
+            self._parts = None
 
     def __enter__(self) -> Manifest:
         return self
@@ -163,32 +186,7 @@ class Manifest:
         self._torn = False
 
 
-def _file_status(path: Path) -> os.stat_result | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status if stat.S_ISREG(status.st_mode) else None
-
-
-def _line(entry: _Entry) -> bytes:
-    # ASCII with \udcNN escapes: names that are not UTF-8 come back as they were
-    return json.dumps(asdict(entry), separators=(",", ":")).encode("ascii") + b"\n"
-
-
-def _parse(line: bytes) -> _Entry | None:
-    try:
-        fields = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(fields, dict) or any(
-        type(fields.get(name)) is not kind for name, kind in _TYPES.items()
-    ):
-        return None
-    return _Entry(**{name: fields[name] for name in _TYPES})
-
-
-def _load_to_append(path: Path) -> tuple[dict[str, _Entry], int]:
+def _load_to_append(path: Path) -> tuple[dict[str, Noted], int]:
     """The entries by output, and a descriptor from `_hold`; compacts the file where that is worth it."""
     for worth_it in (True, False):
         descriptor = _hold(path)
@@ -204,19 +202,21 @@ def _load_to_append(path: Path) -> tuple[dict[str, _Entry], int]:
     return entries, descriptor
 
 
-def _load(path: Path) -> tuple[dict[str, _Entry], int]:
+def _load_all(folder: Path) -> dict[str, Noted]:
+    """The entries by output of every writer. Raises OSError."""
+    if isinstance(folder, Remote):
+        forget_listings()
+        return latest(read_parts(folder))[0]
+    paths = (folder / NAME, *sorted((folder / PARTS).glob("*.jsonl")))
+    with contextlib.ExitStack() as files:
+        lines = [files.enter_context(path.open("rb")) for path in paths if path.is_file()]
+        return latest(itertools.chain.from_iterable(lines))[0]
+
+
+def _load(path: Path) -> tuple[dict[str, Noted], int]:
     """The entries by output, and how many lines there are, good or not."""
     with path.open("rb") as file:
-        return _entries(file)
-
-
-def _entries(lines: Iterable[bytes]) -> tuple[dict[str, _Entry], int]:
-    entries: dict[str, _Entry] = {}
-    count = 0
-    for count, line in enumerate(lines, 1):  # noqa: B007
-        if (entry := _parse(line)) is not None:
-            entries[entry.output] = entry
-    return entries, count
+        return latest(file)
 
 
 def _hold(path: Path) -> int:
@@ -253,5 +253,5 @@ def _compact(path: Path) -> None:
     with contextlib.suppress(OSError, WriteError), path.open("r+b") as file:  # r+: NFS wants it for this lock
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if _is_at(file.fileno(), path):
-            entries, _ = _entries(file)
-            write_atomic(path, b"".join(map(_line, entries.values())), overwrite=True)
+            entries, _ = latest(file)
+            write_atomic(path, b"".join(map(line_of, entries.values())), overwrite=True)

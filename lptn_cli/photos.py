@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 import sys
@@ -13,16 +14,19 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 
+from lptn_cli import storage
 from lptn_cli.codecs.formats import EXTENSIONS, SUFFIXES
 from lptn_cli.codecs.sniffing import sniff
 from lptn_cli.errors import ReadError, UsageError
+from lptn_cli.storage import Remote
 
 STDIN = Path("-")
 MANIFEST = ".lptn-manifest.jsonl"  # lies in every output folder
+PARTS = ".lptn-manifest.d"  # beside it: what each of several writers has noted
 GALLERY = ".lptn-compare"  # marks the pictures of --compare
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Photo:
     """One input. size and mtime_ns are those at discovery, 0 where `problem` says why it cannot be read."""
 
@@ -65,7 +69,7 @@ def listed(source: str, *, null: bool) -> list[Path]:
     if not null and b"\0" in text:
         raise UsageError(f"--files-from {shown(source)}: its paths end in NUL; add -0")
     paths = text.split(b"\0") if null else (line.removesuffix(b"\r") for line in text.split(b"\n"))
-    return [Path(os.fsdecode(path)) for path in paths if path]
+    return [storage.located(os.fsdecode(path)) for path in paths if path]
 
 
 def discover(
@@ -85,33 +89,52 @@ def discover(
     folders; one that matches a folder matches all below it. Case counts. Files in `inputs` are always taken.
     skip: the output folder, passed over wherever it is met, but for an input that is it alone or lies in it.
     Folders below an input that hold the results of an earlier run (a manifest) are passed over too.
-    mirrored: further inputs, from a list; a file's own folders are kept in `relative` where they lead down.
+    mirrored: further inputs, from a list; a file's own folders are kept in `relative` where they lead down,
+    and those of a URL below its scheme.
     What cannot be listed or is not there becomes a Photo with a `problem`, so that it is one failed line.
     """
-    taken: set[str] = set()
+    taken: set[bytes] = set()  # digests: the paths of a million photos would be 200 MB
     photos: list[Photo] = []
-    real_skip = os.path.realpath(skip) if skip is not None else None
+    real_skip = _real(skip) if skip is not None else None
     mirrored_set = set(mirrored)
     for path in [*inputs, *mirrored]:
-        if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises where the way is forbidden
-            real = os.path.realpath(path)
+        if is_folder(path):
+            real = _real(path)
             if real == real_skip and len(inputs) > 1:  # `lptn retouch * -o out`, run again
                 continue
             passed_over = None if _inside(real, real_skip) else real_skip
             found = _walk(path, recursive, include, exclude, passed_over)
         else:
             leads_down = path in mirrored_set and not path.is_absolute() and ".." not in path.parts
-            found = iter([_named(path, path if leads_down else PurePath(path.name))])
+            below = PurePath(*path.parts[1:]) if isinstance(path, Remote) else path
+            found = iter([_named(path, below if leads_down else PurePath(path.name))])
         for location, photo in found:
             if limit is not None and len(photos) >= limit:
                 return photos
-            if location not in taken:
-                taken.add(location)
+            digest = hashlib.blake2b(location.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+            if digest not in taken:
+                taken.add(digest)
                 photos.append(photo)
     return photos
 
 
+def is_folder(place: Path) -> bool:
+    """Never raises: a bucket that cannot be asked is taken for a file, which then says why."""
+    if not isinstance(place, Remote):
+        return os.path.isdir(place)  # noqa: PTH112  Path.is_dir raises where the way is forbidden
+    try:
+        return storage.is_folder(place)
+    except OSError:
+        return False
+
+
+def _real(place: Path) -> str:
+    return str(place) if isinstance(place, Remote) else os.path.realpath(place)
+
+
 def _named(path: Path, relative: PurePath) -> tuple[str, Photo]:
+    if isinstance(path, Remote):
+        return str(path), _named_object(path, relative)
     try:
         status = path.stat()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name, from a list of files
@@ -119,19 +142,30 @@ def _named(path: Path, relative: PurePath) -> tuple[str, Photo]:
     return os.path.realpath(path), Photo(path, relative, status.st_size, status.st_mtime_ns)
 
 
+def _named_object(path: Remote, relative: PurePath) -> Photo:
+    try:
+        status = storage.status(path)
+    except OSError as error:
+        return Photo(path, relative, 0, 0, storage.explained(error))
+    if status is None:
+        return Photo(path, relative, 0, 0, "no such file")
+    return Photo(path, relative, status.st_size, status.st_mtime_ns)
+
+
 def _walk(
     top: Path, recursive: bool, include: Sequence[str], exclude: Sequence[str], skip: str | None
 ) -> Iterator[tuple[str, Photo]]:
     """(real location, photo) of all below `top`. A stack, as a tree may be deeper than Python recurses."""
     visited: set[tuple[int, int]] = set()
-    stack = [(top, PurePath(), os.path.realpath(top))]
+    stack = [(top, PurePath(), _real(top))]
     while stack:
         folder, relative, real = stack.pop()
         try:
-            entries = _listed(folder, visited)
+            entries = _listed(folder, visited, top)
         except OSError as error:
             name = PurePath(folder.name) if folder == top else relative
-            yield real, Photo(folder, name, 0, 0, f"the folder cannot be listed: {_why(error, 'gone')}")
+            why = storage.explained(error) if isinstance(folder, Remote) else _why(error, "gone")
+            yield real, Photo(folder, name, 0, 0, f"the folder cannot be listed: {why}")
             continue
         folders = []
         for entry in entries:
@@ -149,8 +183,14 @@ def _walk(
         stack.extend(reversed(folders))
 
 
-def _listed(folder: Path, visited: set[tuple[int, int]]) -> list[os.DirEntry[str]]:
+def _listed(
+    folder: Path, visited: set[tuple[int, int]], top: Path
+) -> Sequence[os.DirEntry[str] | storage.Entry]:
     """What is in the folder by name, hidden names left out; nothing on a second visit, which ends loops."""
+    if isinstance(folder, Remote):
+        found = sorted(storage.entries(folder), key=lambda entry: entry.name)
+        is_output = any(entry.name == PARTS for entry in found)
+        return [entry for entry in found if entry.name[0] != "."] if folder == top or not is_output else []
     status = folder.stat()
     if (status.st_dev, status.st_ino) in visited:
         return []
@@ -164,14 +204,14 @@ def _is_output(folder: str) -> bool:
     return any(os.path.lexists(os.path.join(folder, name)) for name in (MANIFEST, GALLERY))  # noqa: PTH118
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_folder(entry: os.DirEntry[str] | storage.Entry) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a symlink that goes round in circles: judged by its suffix, fails when read
         return False
 
 
-def _entry_photo(path: Path, relative: PurePath, entry: os.DirEntry[str]) -> Photo:
+def _entry_photo(path: Path, relative: PurePath, entry: os.DirEntry[str] | storage.Entry) -> Photo:
     try:
         status = entry.stat()
     except OSError as error:
@@ -224,6 +264,8 @@ def read(photo: Photo) -> bytes:
         raise ReadError(photo.problem)
     if photo.data is not None:
         return photo.data
+    if isinstance(photo.path, Remote):
+        return storage.read(photo.path, photo.size)
     try:
         _require_file(photo.path.stat())  # never opens a device: that alone may act on it
         # O_NONBLOCK: a FIFO that took the file's place since must not hang the run

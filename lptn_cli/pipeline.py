@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import queue
 import threading
 import time
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lptn_cli import codecs, photos
+from lptn_cli import codecs, photos, storage
 from lptn_cli.atomic import write_atomic
 from lptn_cli.codecs.icc import profile_of
 from lptn_cli.codecs.image import EncodeOptions, Image, Pixels
@@ -26,6 +25,7 @@ from lptn_cli.plan import STDOUT, Job
 from lptn_cli.report import Outcome, Report
 from lptn_cli.settings import EIGHT_BIT_FORMATS, Settings
 from lptn_cli.signals import Stop
+from lptn_cli.storage import Remote, exists
 
 if TYPE_CHECKING:
     from lptn_cli.translate import Retoucher
@@ -164,7 +164,7 @@ def done_meanwhile(job: Job, settings: Settings, manifest: Manifest | None) -> b
 
     Raises WriteError when the output is somebody else's file and --overwrite was not given.
     """
-    if job.output == STDOUT or not os.path.lexists(job.output):
+    if job.output == STDOUT or not exists(job.output):
         return False
     key, name = settings.key(job), photos.shown(job.output)
     if manifest is None:  # an output that is one file: who wrote it is not known
@@ -192,12 +192,17 @@ def deliver(job: Job, encoded: bytes, settings: Settings, manifest: Manifest | N
     """
     if job.output == STDOUT:
         return encoded
+    overwrite = settings.overwrite or (manifest is not None and manifest.owns(job.output))
+    before = partial(manifest.record, job, settings.key(job)) if manifest else None
+    if isinstance(job.output, Remote):
+        storage.write(job.output, encoded, overwrite=overwrite, before=before)
+        return b""
     write_atomic(
         job.output,
         encoded,
-        overwrite=settings.overwrite or (manifest is not None and manifest.owns(job.output)),
+        overwrite=overwrite,
         mtime_ns=job.photo.mtime_ns if settings.keep_times else None,
-        before=partial(manifest.record, job, settings.key(job)) if manifest else None,
+        before=before,
     )
     return b""
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
+import re
 import string
-from collections.abc import Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
+from typing import overload
 
 from lptn_cli.codecs.formats import EXTENSIONS, OUTPUT_SUFFIXES, SUFFIXES, WRITTEN_AS, Format
 from lptn_cli.errors import UsageError
 from lptn_cli.photos import Photo, shown
+from lptn_cli.storage import Remote
 
 TEMPLATE = "{dir}/{stem}{ext}"
 FIELDS = ("dir", "stem", "ext", "preset", "n")
 STDOUT = Path("-")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """One photo and the file it becomes. format None: that of the output's suffix, else what the input
     becomes by itself (formats.WRITTEN_AS)."""
@@ -27,6 +32,59 @@ class Job:
     photo: Photo
     output: Path
     format: Format | None
+
+
+class Jobs(Sequence[Job]):
+    """Jobs of photos, each made when it is asked for: a million at once would take half a gigabyte more."""
+
+    def __init__(
+        self, photos: Sequence[Photo], make: Callable[[Photo, int], Job], numbers: Sequence[int]
+    ) -> None:
+        self.photos, self._make = photos, make
+        self._numbers = numbers
+
+    def where(self, keep: Callable[[Job], bool]) -> Jobs:
+        return Jobs(self.photos, self._make, array("L", (job.number for job in self if keep(job))))
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, place: int) -> Job: ...
+    @overload
+    def __getitem__(self, place: slice) -> Jobs: ...
+    def __getitem__(self, place: int | slice) -> Job | Jobs:
+        if isinstance(place, slice):
+            return Jobs(self.photos, self._make, self._numbers[place])
+        number = self._numbers[place]
+        return self._make(self.photos[number - 1], number)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """`--shard I/N`: one of N parts of the photos, 1-based, that processes do without knowing of each other.
+
+    A photo's part follows from its path below the folder that was given, so that machines which see the
+    archive at different places agree, and a photo stays in its part when others come or go.
+    """
+
+    index: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Raises UsageError."""
+        match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
+            raise UsageError(f"--shard {shown(text)}: write I/N, the I-th of N parts, such as 1/4 to 4/4")
+        return cls(int(match[1]), int(match[2]))
+
+    def __str__(self) -> str:
+        return f"shard-{self.index}-of-{self.count}"
+
+    def holds(self, photo: Photo) -> bool:
+        digest = hashlib.blake2b(os.fsencode(photo.relative.as_posix()), digest_size=8).digest()
+        return int.from_bytes(digest, "big") % self.count == self.index - 1
 
 
 def output_folder(output: Path | None, preset: str) -> Path:
@@ -50,7 +108,7 @@ def plan(
     format: Format | None = None,
     preset: str,
     single_file: bool,
-) -> list[Job]:
+) -> Jobs:
     """One job for each photo, in order; no two write the same file and none writes an input.
 
     output: `-o`, or None for lptn-out/<preset>. single_file: the only input is a file, so `-o` may be one.
@@ -64,7 +122,11 @@ def plan(
         if template != TEMPLATE:
             raise UsageError(f"{shown(output)} and --name both name the output; give one of them")
         chosen: Format | None = _agreed(format, output.suffix, f"-o {shown(output)}")
-        jobs = [Job(number, photo, output, chosen) for number, photo in enumerate(photos, 1)]
+        folder = output
+
+        def make(photo: Photo, number: int) -> Job:
+            return Job(number, photo, folder, chosen)
+
     else:
         if output is not None and _looks_like_file(output):
             raise UsageError(
@@ -73,13 +135,14 @@ def plan(
         folder = output_folder(output, preset)
         chosen = _check_template(template, format)
         own = functools.partial(_name, template, preset, EXTENSIONS[format] if format else None)
-        jobs = [
-            Job(number, photo, folder / (photo.relative if photo.problem else own(photo, number)), chosen)
-            for number, photo in enumerate(photos, 1)
-        ]
-    sound = [job for job in jobs if not job.photo.problem]
-    _refuse_twins(sound)
-    _refuse_inputs(sound)
+
+        def make(photo: Photo, number: int) -> Job:
+            below = photo.relative if photo.problem else own(photo, number)
+            return Job(number, photo, folder / below, chosen)
+
+    jobs = Jobs(photos, make, range(1, len(photos) + 1))
+    folders = _refuse_twins(jobs)
+    _refuse_inputs(jobs, folders)
     return jobs
 
 
@@ -149,46 +212,61 @@ def _extension(path: PurePath) -> str:
     return EXTENSIONS[WRITTEN_AS[source]]
 
 
-def _refuse_twins(jobs: Sequence[Job]) -> None:
-    """No two jobs write one file, and none needs a folder where another writes a file."""
+def _sound(jobs: Jobs) -> Iterator[Job]:
+    return (job for job in jobs if not job.photo.problem)
+
+
+def _refuse_twins(jobs: Jobs) -> list[Path]:
+    """No two jobs write one file, and none needs a folder where another writes a file; all the folders."""
     remedy = "tell them apart with --name, for example '{dir}/{stem}-{n}{ext}', or --exclude some"
-    writers: dict[str, Job] = {}
-    for job in jobs:
-        other = writers.setdefault(os.path.normcase(job.output), job)
-        if other is not job:
+    writers: dict[int, int] = {}  # number of a job by its output's hash, as the names would be 200 MB
+    parents: dict[Path, int] = {}
+    for job in _sound(jobs):
+        name = os.path.normcase(job.output)
+        number = writers.setdefault(hash(name), job.number)
+        if number != job.number and os.path.normcase((other := jobs[number - 1]).output) == name:
             pair = f"{shown(other.photo.path)} and {shown(job.photo.path)}"
             raise UsageError(f"{pair} would both be written to {shown(job.output)}; {remedy}")
-    checked: set[Path] = set()
-    for job in jobs:
         for parent in job.output.parents:
-            if parent in checked:
+            if parent in parents:
                 break
-            checked.add(parent)
-            if (writer := writers.get(os.path.normcase(parent))) is not None:
-                raise UsageError(
-                    f"{shown(writer.photo.path)} would be written to {shown(parent)}, which must be a folder "
-                    f"for {shown(job.photo.path)}; {remedy}"
-                )
+            parents[parent] = job.number
+    for parent, number in parents.items():
+        name = os.path.normcase(parent)
+        writer = jobs[writers.get(hash(name), number) - 1]
+        if writer.number != number and os.path.normcase(writer.output) == name:
+            raise UsageError(
+                f"{shown(writer.photo.path)} would be written to {shown(parent)}, which must be a folder "
+                f"for {shown(jobs[number - 1].photo.path)}; {remedy}"
+            )
+    return list(parents)
 
 
-def _refuse_inputs(jobs: Sequence[Job]) -> None:
+def _refuse_inputs(jobs: Jobs, folders: Sequence[Path]) -> None:
     """No output is an input, by its place or, where it exists, by its identity (links, folded case)."""
     real = functools.cache(os.path.realpath)
-    inputs = {(real(job.photo.path.parent), job.photo.path.name): job.photo for job in jobs}
-    existing: dict[tuple[int, int], Job] = {}
-    for job in jobs:
+    used = {real(folder) for folder in folders}
+    photos = [photo for photo in jobs.photos if not photo.problem]
+    inputs = {
+        (parent, photo.path.name): photo for photo in photos if (parent := real(photo.path.parent)) in used
+    }
+    there = {folder for folder in folders if os.path.lexists(folder)}
+    existing: dict[tuple[int, int], int] = {}
+    for job in _sound(jobs) if inputs or there else ():
         photo = inputs.get((real(job.output.parent), job.output.name))
         if photo is not None:
             raise _overwrites(job, photo)
-        if (identity := _identity(job.output)) is not None:
-            existing[identity] = job
-    for job in jobs if existing else ():
+        if job.output.parent in there and (identity := _identity(job.output)) is not None:
+            existing[identity] = job.number
+    for job in _sound(jobs) if existing else ():
         identity = _identity(job.photo.path)
         if identity in existing:
-            raise _overwrites(existing[identity], job.photo)
+            raise _overwrites(jobs[existing[identity] - 1], job.photo)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
+    if isinstance(path, Remote):
+        return None
     try:
         status = path.stat()
     except OSError:

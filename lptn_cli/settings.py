@@ -67,7 +67,7 @@ class Settings:
 
 def check_depth(depth: Literal["auto", 8, 16], jobs: Sequence[Job]) -> None:
     """Raise UsageError when 16 bits are asked of a format that holds 8."""
-    for job in jobs:
+    for job in jobs if depth == 16 else ():
         format = job.format or OUTPUT_SUFFIXES.get(job.output.suffix.lower())
-        if depth == 16 and format in EIGHT_BIT_FORMATS:
+        if format in EIGHT_BIT_FORMATS:
             raise UsageError(f"{format} holds 8 bits a channel; use --format png or tiff with --depth 16")

@@ -105,7 +105,7 @@ def load(path: Path) -> Image:
 def tree(folder: Path) -> set[str]:
     """Files below, but the manifest."""
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    return files - {".lptn-manifest.jsonl"}
+    return {name for name in files if not name.startswith(".lptn-manifest")}
 
 
 def contents(folder: Path) -> dict[str, tuple[bytes, int]]:

@@ -93,6 +93,14 @@ def test_who_imports_numba() -> None:
     assert importers("numba") == {"fused"}
 
 
+def test_who_imports_fsspec() -> None:
+    assert importers("fsspec") == {"storage"}
+
+
+def test_who_imports_ray() -> None:
+    assert importers("ray") == {"cluster"}
+
+
 def test_who_imports_cv2() -> None:
     assert not within(importers("cv2"), "codecs/", "finish", "training/")
 
@@ -116,6 +124,9 @@ QUICK = [
     "manifest",
     "signals",
     "atomic",
+    "storage",
+    "noted",
+    "parts",
 ]
 
 
@@ -135,6 +146,9 @@ LAYERS = [  # from the top down: a module imports only what stands below it
     ["cli_looks"],
     ["batch", "bench", "doctor", "training/run"],
     ["gallery"],
+    ["destination"],
+    ["cluster"],
+    ["worker"],
     ["pipeline", "training/report"],
     ["training/loop"],
     ["training/data"],
@@ -143,8 +157,9 @@ LAYERS = [  # from the top down: a module imports only what stands below it
     ["settings", "report"],
     ["bar"],
     ["manifest"],
-    ["plan"],
+    ["plan", "parts"],
     ["photos"],
+    ["storage"],
 ]
 
 

@@ -199,7 +199,7 @@ def test_names_of_any_bytes(tmp_path: Path) -> None:
 def test_no_photos(tmp_path: Path) -> None:
     assert discover([tmp_path]) == []
     assert discover([]) == []
-    assert plan([], output=None, preset="p", single_file=False) == []
+    assert list(plan([], output=None, preset="p", single_file=False)) == []
 
 
 # stdin and lists

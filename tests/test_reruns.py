@@ -42,7 +42,7 @@ def test_results_beside_the_photos_can_be_resumed(folder: Path, retouch: Retouch
 
 
 def jobs(folder: Path, out: Path) -> list[Job]:
-    return plan(discover([folder]), output=out, preset="dusk", single_file=False)
+    return list(plan(discover([folder]), output=out, preset="dusk", single_file=False))
 
 
 def test_a_photo_that_another_run_finished_is_up_to_date(
