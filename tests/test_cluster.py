@@ -163,10 +163,9 @@ def nodes(tmp_path_factory: pytest.TempPathFactory, preset: Preset) -> Iterator[
 
 def remaining(run: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
     """The rest of both streams up to the end; `communicate` would pass over what `readline` holds ready."""
-    assert run.stdout and run.stderr
-    rest = run.stdout.read(), run.stderr.read()
-    run.wait()
-    return rest
+    with run:
+        assert run.stdout and run.stderr
+        return run.stdout.read(), run.stderr.read()
 
 
 def photos_of(lines: bytes | list[bytes]) -> list[dict[str, Any]]:
