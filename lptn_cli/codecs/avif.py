@@ -19,7 +19,7 @@ from PIL import AvifImagePlugin
 
 from lptn_cli.errors import EncodeError, UnsupportedError
 
-from .avif_boxes import BoxError, Still, read_still
+from .avif_boxes import Still, checked_still
 from .damage import damaged
 from .icc import of_primaries
 from .image import EncodeOptions, Header, Image, Metadata
@@ -122,13 +122,4 @@ def _metadata(still: Still) -> Metadata:
 def _still(data: bytes) -> Still:
     if data[8:12] == b"avis":
         raise UnsupportedError("it is an animated AVIF; export one frame of it first")
-    try:
-        still = read_still(data)
-        width, height = still.size
-    except BoxError as error:
-        raise _broken(error) from None
-    if not width or not height:
-        raise _broken("its header says 0 pixels")
-    if still.coding[1] in (16, 18):
-        raise UnsupportedError("it is an HDR AVIF; export it as SDR first")
-    return still
+    return checked_still(data, "AVIF")

@@ -6,23 +6,21 @@ Decoders hand these out late or changed: Pillow rewrites EXIF whose orientation 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from lptn_cli.errors import UnsupportedError
+
 from . import exif
+from .boxes import BoxError, boxes
+from .damage import damaged
 from .image import Metadata
 
-Box = tuple[bytes, bytes]
 Place = tuple[bytes, int, int]  # what holds it, start, length; not cut out, for thousands may overlap
 _MOST = 1 << 26  # bytes of one item
 
 # By chroma_subsampling_x and _y of av1C.
 _SUBSAMPLINGS: dict[int, Literal["444", "422", "420"]] = {0x00: "444", 0x08: "422", 0x0C: "420"}
-
-
-class BoxError(ValueError):
-    """The boxes do not lead to a picture."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +81,20 @@ class Still:
         )
 
 
+def checked_still(data: bytes, name: str) -> Still:
+    """The still of a file of that format's name. Raises DecodeError; UnsupportedError where it is HDR."""
+    try:
+        still = read_still(data)
+        width, height = still.size
+    except BoxError as error:
+        raise damaged(name, error) from None
+    if not width or not height:
+        raise damaged(name, "its header says 0 pixels")
+    if still.coding[1] in (16, 18):
+        raise UnsupportedError(f"it is an HDR {name}; export it as SDR first")
+    return still
+
+
 def read_still(data: bytes) -> Still:
     """Raises BoxError if the boxes are broken."""
     try:
@@ -92,7 +104,7 @@ def read_still(data: bytes) -> Still:
 
 
 def _read_still(data: bytes) -> Still:
-    meta = dict(reversed(list(_boxes(dict(reversed(list(_boxes(data)))).get(b"meta", b"")[4:]))))
+    meta = dict(reversed(list(boxes(dict(reversed(list(boxes(data)))).get(b"meta", b"")[4:]))))
     if b"pitm" not in meta or b"iprp" not in meta or b"iloc" not in meta:
         raise BoxError("no primary picture")
     primary = _number(meta[b"pitm"], 4, 2 if meta[b"pitm"][0] == 0 else 4)
@@ -103,21 +115,6 @@ def _read_still(data: bytes) -> Still:
     if block is not None and len(block) >= 4:
         block = exif.bare(block[4 + _number(block, 0, 4) :]) or None
     return Still(_properties(meta[b"iprp"], primary), block, packet)
-
-
-def _boxes(data: bytes) -> Iterator[Box]:
-    at = 0
-    while at + 8 <= len(data):
-        size, kind = struct.unpack_from(">I4s", data, at)
-        head = 8
-        if size == 1:
-            size, head = struct.unpack_from(">Q", data, at + 8)[0], 16
-        elif size == 0:
-            size = len(data) - at
-        if size < head or at + size > len(data):
-            raise BoxError("a box leads outside the file")
-        yield kind, data[at + head : at + size] if kind != b"mdat" else b""
-        at += size
 
 
 def _number(data: bytes, at: int, size: int) -> int:
@@ -163,7 +160,7 @@ def _locations(body: bytes, data: bytes, idat: bytes) -> dict[int, Place]:
 def _kinds(body: bytes) -> list[tuple[int, bytes]]:
     """(item number, type or, for `mime`, its content type) of every item."""
     found = []
-    for kind, entry in _boxes(body[6 if body[:1] == b"\0" else 8 :]):
+    for kind, entry in boxes(body[6 if body[:1] == b"\0" else 8 :]):
         if kind == b"infe" and entry[:1] in (b"\2", b"\3"):
             wide = 2 if entry[0] == 2 else 4
             name = entry[6 + wide : 10 + wide]
@@ -175,10 +172,10 @@ def _kinds(body: bytes) -> list[tuple[int, bytes]]:
 
 def _properties(body: bytes, primary: int) -> dict[bytes, bytes]:
     """The properties of the primary picture by type; a colr box by its own type: nclx or prof."""
-    boxes = list(_boxes(body))
-    every = [p for kind, content in boxes if kind == b"ipco" for p in _boxes(content)]
+    inner = list(boxes(body))
+    every = [p for kind, content in inner if kind == b"ipco" for p in boxes(content)]
     found: dict[bytes, bytes] = {}
-    for index in [i for kind, content in boxes if kind == b"ipma" for i in _associated(content, primary)]:
+    for index in [i for kind, content in inner if kind == b"ipma" for i in _associated(content, primary)]:
         if 1 <= index <= len(every):
             kind, content = every[index - 1]
             if kind == b"colr":

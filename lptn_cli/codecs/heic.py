@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lptn_cli.errors import UnsupportedError
 
-from .avif_boxes import BoxError, Still, read_still
+from .avif_boxes import Still, checked_still
 from .damage import damaged
 from .icc import of_primaries
 from .image import Header, Image
@@ -73,13 +73,4 @@ def _pillow_heif() -> ModuleType:
 def _still(data: bytes) -> Still:
     if data[8:12] in (b"hevc", b"hevx", b"msf1"):
         raise UnsupportedError("it is a sequence of pictures (HEICS); export one of them first")
-    try:
-        still = read_still(data)
-        width, height = still.size
-    except BoxError as error:
-        raise _broken(error) from None
-    if not width or not height:
-        raise _broken("its header says 0 pixels")
-    if still.coding[1] in (16, 18):
-        raise UnsupportedError("it is an HDR HEIC; export it as SDR first")
-    return still
+    return checked_still(data, "HEIC")

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from lptn_cli.errors import UnsupportedError
 
 from . import exif, jpeg
+from .boxes import BoxError
 from .damage import damaged
 from .icc import of_primaries
 from .image import Header, Image, Metadata
-from .jxl_header import Codestream, Colours, JxlError, Parts, read_codestream, read_parts
+from .jxl_header import Codestream, Colours, Parts, read_codestream, read_parts
 from .samples import from_floats, from_linear, split, widened
 
 _broken = partial(damaged, "JPEG XL")
@@ -79,7 +80,7 @@ def _read(data: bytes) -> tuple[Parts, Codestream]:
     try:
         parts = read_parts(data)
         codestream = read_codestream(parts.codestream)
-    except JxlError as error:
+    except BoxError as error:
         raise _broken(error) from None
     if codestream.animated:
         raise UnsupportedError("it is an animated JPEG XL; export one frame of it first")

@@ -5,11 +5,11 @@ The names of the standard are kept: U32 is one of four distributions chosen by t
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import imagecodecs
+
+from .boxes import BoxError, boxes
 
 _RATIOS = ((0, 1), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # width to height
 _MOST = 1 << 26  # bytes of one box of metadata
@@ -17,10 +17,6 @@ _MOST_PACKED = 4  # boxes that are unpacked
 _XYB, _GREY = 2, 1  # colour spaces
 _CUSTOM = 2  # of white points and primaries
 _ALPHA, _SPOT, _CFA = 0, 2, 5  # types of extra channels
-
-
-class JxlError(ValueError):
-    """The header leads nowhere."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +52,11 @@ class Parts:
 
 
 def read_parts(data: bytes) -> Parts:
-    """Raises JxlError."""
+    """Raises BoxError."""
     if data.startswith(b"\xff\x0a"):
         return Parts(data)
     head, exif, xmp, from_jpeg, packed = b"", None, None, False, 0
-    for kind, body in _boxes(data):
+    for kind, body in boxes(data):
         if kind == b"brob" and body[:4] in (b"Exif", b"xml ") and packed < _MOST_PACKED:
             packed += 1
             kind, body = body[:4], _unpacked(body[4:])
@@ -80,9 +76,9 @@ def _exif(body: bytes) -> bytes:
 
 
 def read_codestream(data: bytes) -> Codestream:
-    """Raises JxlError."""
+    """Raises BoxError."""
     if data[:2] != b"\xff\x0a":
-        raise JxlError("no picture")
+        raise BoxError("no picture")
     bits = _Bits(data[2:4096])
     width, height = _size(bits)
     if bits(1):  # all default
@@ -113,7 +109,7 @@ class _Bits:
 
     def __call__(self, count: int) -> int:
         if count > self.left:
-            raise JxlError("it ends in the header")
+            raise BoxError("it ends in the header")
         taken = self.value & ((1 << count) - 1)
         self.value >>= count
         self.left -= count
@@ -190,21 +186,6 @@ def _colours(bits: _Bits) -> Colours:
         return Colours(white=white, primaries=_CUSTOM)
     gamma = bits(1)
     return Colours(False, white, primaries, 0 if gamma else bits.enum())
-
-
-def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = 0
-    while at + 8 <= len(data):
-        size, kind = struct.unpack_from(">I4s", data, at)
-        head = 8
-        if size == 1 and at + 16 <= len(data):
-            size, head = struct.unpack_from(">Q", data, at + 8)[0], 16
-        elif size == 0:
-            size = len(data) - at
-        if size < head or at + size > len(data):
-            raise JxlError("a box leads outside the file")
-        yield kind, data[at + head : at + size]
-        at += size
 
 
 def _unpacked(body: bytes) -> bytes:

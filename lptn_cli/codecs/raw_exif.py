@@ -8,11 +8,11 @@ was set to, previews, profiles, Lightroom's develop settings.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 
 from lptn_cli.errors import DecodeError
 
 from . import jpeg_segments, xmp
+from .boxes import BoxError, boxes
 from .ifd import (
     EXIF_IFD,
     GPS_IFD,
@@ -42,14 +42,14 @@ def developed(data: bytes, width: int, height: int, orientation: int, icc: bytes
     try:
         metadata = _found(data)
         block = _true_block(metadata.exif or b"", width, height, orientation)
-    except (IfdError, DecodeError, struct.error):
+    except (IfdError, BoxError, DecodeError, struct.error):
         return Metadata(icc=icc, orientation=orientation), _LOST_NOTE
     packet = None if metadata.xmp is None else xmp.without_develop_settings(metadata.xmp)
     return Metadata(exif=block, xmp=packet, iptc=metadata.iptc, icc=icc, orientation=orientation), ""
 
 
 def _found(data: bytes) -> Metadata:
-    """EXIF, XMP and IPTC as they are in the file. Raises IfdError, DecodeError or struct.error."""
+    """EXIF, XMP and IPTC as they are in the file. Raises IfdError, BoxError, DecodeError or struct.error."""
     if data.startswith(b"FUJIFILM"):  # RAF: in the camera's JPEG
         start, length = struct.unpack_from(">II", data, 84)
         return jpeg_segments.collected(jpeg_segments.walk(data[start : start + length]).segments)
@@ -84,9 +84,9 @@ def _true_block(block: bytes, width: int, height: int, orientation: int) -> byte
 
 def _of_cr3(data: bytes) -> bytes:
     """One block of the three that a CR3 has: IFD0 in CMT1, EXIF in CMT2, the position in CMT4."""
-    moov = next((body for kind, body in _boxes(data) if kind == b"moov"), b"")
-    uuid = next((b[16:] for k, b in _boxes(moov) if k == b"uuid" and b.startswith(_CANON)), b"")
-    parts = {kind: body for kind, body in _boxes(uuid) if kind.startswith(b"CMT")}
+    moov = next((body for kind, body in boxes(data) if kind == b"moov"), b"")
+    uuid = next((b[16:] for k, b in boxes(moov) if k == b"uuid" and b.startswith(_CANON)), b"")
+    parts = {kind: body for kind, body in boxes(uuid) if kind.startswith(b"CMT")}
     layout = read_layout(parts.get(b"CMT1", b""))
     rows = list(tree(parts[b"CMT1"], layout.first, layout))
     for kind, link in ((b"CMT2", EXIF_IFD), (b"CMT4", GPS_IFD)):
@@ -97,17 +97,3 @@ def _of_cr3(data: bytes) -> bytes:
         except IfdError:
             continue
     return parts[b"CMT1"][:4] + struct.pack(f"{layout.order}I", 8) + pack(rows, 8, layout.order)
-
-
-def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(type, content) of each box; nothing after one that leads outside."""
-    at = 0
-    while at + 8 <= len(data):
-        size, kind = struct.unpack_from(">I4s", data, at)
-        head = 8
-        if size == 1 and at + 16 <= len(data):
-            size, head = struct.unpack_from(">Q", data, at + 8)[0], 16
-        if size < head or at + size > len(data):
-            return
-        yield kind, data[at + head : at + size]
-        at += size
