@@ -26,7 +26,7 @@ import torch
 from benchmarks.machine import machine, publish
 from lptn_cli import Retoucher, finish_cuda
 from lptn_cli.codecs.image import Pixels
-from lptn_cli.finish import small_size
+from lptn_cli.finish import Affine, small_size
 from lptn_cli.network import LPTN
 
 RUNS = 30
@@ -60,7 +60,7 @@ def _figures() -> dict[str, object]:
     photo = torch.from_numpy(pixels).cuda()
     size = small_size(SHAPE, look.preset.native_scale or 240)
     small = finish_cuda.shrink(photo, *size)
-    a, b = torch.ones_like(small), torch.zeros_like(small)
+    kept = Affine(torch.ones_like(small), torch.zeros_like(small))
     whole = photo.permute(2, 0, 1)[None].float() / 255
     published = LPTN(num_high=3, form="released").cuda().eval()
     with torch.inference_mode():
@@ -68,7 +68,8 @@ def _figures() -> dict[str, object]:
             "shrink": _gpu_ms(lambda: finish_cuda.shrink(photo, *size)),
             "network, half precision": _gpu_ms(lambda: look.affine(small)),
             "network, float32": _gpu_ms(lambda: full.affine(small)),
-            "finish": _gpu_ms(lambda: finish_cuda.finish(photo, a, b)),
+            "finish": _gpu_ms(lambda: finish_cuda.finish(photo, kept)),
+            "finish, faded": _gpu_ms(lambda: finish_cuda.finish(photo, kept.fading(small[..., :1]))),
             "published, full resolution": _gpu_ms(lambda: published(whole)),
         }
     on_cpu = Retoucher("retouch", "cpu")(pixels).astype(int)

@@ -59,8 +59,8 @@ def _looked_at(look: Retoucher, pixels: Pixels, watch: _Watch) -> Pixels:
         return watch.time("look", partial(look, pixels))
     photo = look.placed(pixels)
     small = watch.time("shrink", partial(photo.shrunk, look.preset.native_scale))
-    a, b = watch.time("network", partial(look.affine, small))
-    return watch.time("finish", partial(photo.finished, a, b))
+    translated = watch.time("network", partial(look.affine, small))
+    return watch.time("finish", partial(photo.finished, translated))
 
 
 class _Watch:

@@ -102,6 +102,7 @@ def write_preset(
         "padding": variant.padding,
         "normalization": variant.normalization,
         "output": variant.output,
+        "detail_colour": variant.detail_colour,
     }
     # A JSON string or number is a TOML one too.
     toml = "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in keys.items())

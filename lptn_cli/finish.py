@@ -4,13 +4,15 @@ With x the photo, s(.) the area-average shrink and u(.) the smooth enlargement b
 `fit_affine` finds a, b with y ~ a * s(x) + b around every pixel of the small image, and `finish` computes
     result = u(a) * x + u(b)
 which, for a gain that is constant nearby, is the Laplacian reconstruction with one mask for all finer levels.
+Where detail loses colour, x is faded first: a * fade(x, s) is a s * x + a (1 - s) * luma(x).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 
 from lptn_cli.codecs.image import Pixels
 from lptn_cli.cores import CORES
+from lptn_cli.luma import luma
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +32,22 @@ OpenCVError = cv2.error
 # Variance below which the fit trusts the network's own gain rather than the slope it sees; (0.8 / 255)^2.
 FLATNESS = 1e-5
 STRIP_ROWS = 64
+
+
+@dataclass(frozen=True)
+class Affine(Generic[T]):
+    """For every pixel of the small image: result = a * photo + of_luma * luma(photo) + b.
+
+    a, b and of_luma (None where colour stays): (h, w, 3) float32, for values in [0, 1].
+    """
+
+    a: T
+    b: T
+    of_luma: T | None = None
+
+    def fading(self, saturation: T) -> Affine[T]:
+        """The same for a photo of which only that share of its colour is taken, (h, w, 1) in [0, 1]."""
+        return Affine(self.a * saturation, self.b, self.a * (1 - saturation))
 
 
 def small_size(shape: tuple[int, ...], short_side: int) -> tuple[int, int]:
@@ -48,8 +67,8 @@ def shrink(pixels: Pixels, short_side: int, threads: int = CORES) -> FloatImage:
     return loops().area_average(pixels, height, width, threads)
 
 
-def fit_affine(small: T, look: T, gain: T, mean: Callable[[T], T]) -> tuple[T, T]:
-    """Per pixel and channel, a and b of look ~ a * small + b over 3x3 windows: (h, w, 3) float32 each.
+def fit_affine(small: T, look: T, gain: T, mean: Callable[[T], T]) -> Affine[T]:
+    """Per pixel and channel, a and b of look ~ a * small + b over 3x3 windows.
 
     small, look: (h, w, 3); gain: (h, w, 1), what `a` tends to where `small` is flat; mean: `window_mean`, or
     the same for tensors. He & Sun, "Fast Guided Filter" (2015), eq. 3-6, with the ridge pulled to `gain`
@@ -61,27 +80,28 @@ def fit_affine(small: T, look: T, gain: T, mean: Callable[[T], T]) -> tuple[T, T
     covariance = mean(small * look) - mean_small * mean_look
     a = (covariance + FLATNESS * gain) / (variance.clip(min=0) + FLATNESS)
     b = mean_look - a * mean_small
-    return mean(a), mean(b)
+    return Affine(mean(a), mean(b))
 
 
-def finish(pixels: Pixels, a: FloatImage, b: FloatImage, threads: int = CORES) -> Pixels:
-    """u(a) * pixels + u(b), clamped and rounded to the nearest level: same shape and dtype as `pixels`.
+def finish(pixels: Pixels, look: Affine[FloatImage], threads: int = CORES) -> Pixels:
+    """The look, enlarged, on every pixel, clamped and rounded to a level: a new array like `pixels`.
 
-    a, b: (h, w, 3) float32, for pixel values in [0, 1]. There is never a full-size float array.
+    pixels: (H, W, 3) uint8 or uint16. There is never a full-size float array.
     """
     height, width = pixels.shape[:2]
     scale = np.float32(np.iinfo(pixels.dtype).max)
-    wide_a, wide_b = _enlarge_columns(a, width), _enlarge_columns(b * scale, width)
-    lower, fraction = _between_rows(height, len(a))
-    return loops().multiply_add(pixels, wide_a, wide_b, lower, fraction, threads)
+    of_luma = None if look.of_luma is None else _enlarge_columns(look.of_luma, width)
+    wide = Affine(_enlarge_columns(look.a, width), _enlarge_columns(look.b * scale, width), of_luma)
+    lower, fraction = _between_rows(height, len(look.a))
+    return loops().apply(pixels, wide, lower, fraction, threads)
 
 
 class Loops(Protocol):
     """The two passes in earnest (fused, or OpenCVLoops where Numba is missing)."""
 
     def area_average(self, pixels: Pixels, height: int, width: int, threads: int) -> FloatImage: ...
-    def multiply_add(
-        self, pixels: Pixels, a: FloatImage, b: FloatImage, lower: NDArray[np.int64], fraction: FloatImage,
+    def apply(
+        self, pixels: Pixels, look: Affine[FloatImage], lower: NDArray[np.int64], fraction: FloatImage,
         threads: int,
     ) -> Pixels: ...  # fmt: skip
 
@@ -106,21 +126,24 @@ class OpenCVLoops:
         small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
         return np.multiply(small, 1.0 / np.iinfo(pixels.dtype).max, dtype=np.float32)
 
-    def multiply_add(
-        self, pixels: Pixels, a: FloatImage, b: FloatImage, lower: NDArray[np.int64], fraction: FloatImage,
+    def apply(
+        self, pixels: Pixels, look: Affine[FloatImage], lower: NDArray[np.int64], fraction: FloatImage,
         threads: int,
     ) -> Pixels:  # fmt: skip
         result: Pixels = np.empty_like(pixels)
         depth = cv2.CV_8U if pixels.dtype == np.uint8 else cv2.CV_16U
         for start in range(0, len(pixels), STRIP_ROWS):
             strip = slice(start, start + STRIP_ROWS)
-            first, last = lower[strip][0], min(lower[strip][-1] + 2, len(a))
+            first, last = lower[strip][0], min(lower[strip][-1] + 2, len(look.a))
             weights = np.zeros((len(lower[strip]), last - first), np.float32)
             rows = np.arange(len(weights))
             weights[rows, lower[strip] - first] = 1 - fraction[strip]
-            if len(a) > 1:
+            if len(look.a) > 1:
                 weights[rows, lower[strip] - first + 1] += fraction[strip]
-            gain, offset = _enlarge_rows(a[first:last], weights), _enlarge_rows(b[first:last], weights)
+            gain, offset = (_enlarge_rows(x[first:last], weights) for x in (look.a, look.b))
+            if look.of_luma is not None:
+                levels = luma(pixels[strip].astype(np.float32))
+                offset += _enlarge_rows(look.of_luma[first:last], weights) * levels
             scaled = cv2.multiply(pixels[strip], gain, dtype=cv2.CV_32F)
             result[strip] = cv2.add(scaled, offset, dtype=depth)  # rounds to even and saturates
         return result

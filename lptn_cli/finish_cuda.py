@@ -13,6 +13,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from lptn_cli.finish import Affine
+
 COLUMNS = 128  # small pixels a program of `_shrink`, each with its three channels in turn
 VALUES = 1024  # values a program of `_finish`
 
@@ -33,19 +35,22 @@ def shrink(pixels: Tensor, height: int, width: int) -> Tensor:
     return small
 
 
-def finish(pixels: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """u(a) * pixels + u(b), clamped and rounded to the nearest level: a new tensor like `pixels`.
+def finish(pixels: Tensor, look: Affine[Tensor]) -> Tensor:
+    """The look on every pixel, clamped and rounded to the nearest level: a new tensor like `pixels`.
 
-    a, b: (h, w, 3) float32 on the device of the pixels, for values in [0, 1]; enlarged linearly, centres of
-    pixels aligned.
+    look: contiguous, on the device of the pixels; enlarged linearly, centres of pixels aligned.
     """
     tall, wide = pixels.shape[:2]
+    height, width = look.a.shape[:2]
+    fades = look.of_luma is not None
+    of_luma = look.a if look.of_luma is None else look.of_luma  # never read where nothing fades
     result = torch.empty_like(pixels)
     grid = (tall, triton.cdiv(3 * wide, VALUES))
     with torch.cuda.device_of(pixels):  # type: ignore[no-untyped-call]
         _finish[grid](
-            pixels, a, b, result, tall, wide, a.shape[0], a.shape[1], _top(pixels), VALUES=VALUES, num_warps=4
-        )
+            pixels, look.a, look.b, of_luma, result, tall, wide, height, width, _top(pixels),
+            FADES=fades, VALUES=VALUES, num_warps=4,
+        )  # fmt: skip
     return result
 
 
@@ -83,8 +88,8 @@ def _shrink(
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _finish(
-    pixels: Any, a: Any, b: Any, result: Any, tall: int, wide: int, height: int, width: int, top: float,
-    VALUES: tl.constexpr,
+    pixels: Any, a: Any, b: Any, of_luma: Any, result: Any, tall: int, wide: int, height: int, width: int,
+    top: float, FADES: tl.constexpr, VALUES: tl.constexpr,
 ) -> None:  # fmt: skip
     row = tl.program_id(0)
     value = tl.program_id(1) * VALUES + tl.arange(0, VALUES)
@@ -105,5 +110,14 @@ def _finish(
     offset += tl.load(b + p10, mask=inside) * w10 + tl.load(b + p11, mask=inside) * w11
     place = row.to(tl.int64) * wide * 3 + value
     photo = tl.load(pixels + place, mask=inside, other=0).to(tl.float32)
-    level = tl.minimum(tl.maximum(photo * gain + offset * top, 0.0), top)
+    level = photo * gain + offset * top
+    if FADES:
+        luma_gain = tl.load(of_luma + p00, mask=inside) * w00 + tl.load(of_luma + p01, mask=inside) * w01
+        luma_gain += tl.load(of_luma + p10, mask=inside) * w10 + tl.load(of_luma + p11, mask=inside) * w11
+        pixel = place - channel
+        luma = 0.299 * tl.load(pixels + pixel, mask=inside, other=0).to(tl.float32)
+        luma += 0.587 * tl.load(pixels + pixel + 1, mask=inside, other=0).to(tl.float32)
+        luma += 0.114 * tl.load(pixels + pixel + 2, mask=inside, other=0).to(tl.float32)
+        level += luma * luma_gain
+    level = tl.minimum(tl.maximum(level, 0.0), top)
     tl.store(result + place, (level + 0.5).to(tl.int32).to(result.dtype.element_ty), mask=inside)

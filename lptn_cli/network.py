@@ -5,7 +5,8 @@ Two published forms, told apart by the number of channels of the mask:
     paper       1 channel;  mask = block_i(enlarge(mask)), level i gives high * mask  (a flat area stays flat)
 
 The weights say the form and every size. What they do not say (how borders are padded, whether the translation
-network normalises over the image, what bounds its output) is `Variant`; a preset's TOML states it.
+network normalises over the image, what bounds its output, whether detail fades) is `Variant`; a preset's TOML
+states it.
 """
 
 from __future__ import annotations
@@ -20,12 +21,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lptn_cli.errors import PresetError
+from lptn_cli.luma import fade_planes, luma_of_planes
 from lptn_cli.pyramid import decompose, reconstruct
 
 # The authors' training code kept the last mask block as an attribute too, so their checkpoints hold it twice.
 ALIAS_KEYS = tuple(f"trans_high.trans_mask_block.{n}.{p}" for n in (0, 2) for p in ("weight", "bias"))
 
 STRIP_PIXELS = 1 << 18  # that the blocks of the released form see at once
+
+DARK = 0.05  # added to luma: the saturation of black is no large number
+GREY = 1e-3  # squared saturation below which a place has no colour to lose
 
 
 Form = Literal["paper", "released"]
@@ -39,9 +44,19 @@ class Variant:
     padding: Padding = "zeros"
     normalization: Literal["instance", "none"] = "instance"
     output: Literal["tanh", "linear"] = "tanh"
+    detail_colour: Literal["kept", "faded"] = "kept"  # faded: as far as the low-frequency component fades
 
 
 PUBLISHED = Variant()
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What the network makes of (N, 3, H, W): an image, and what became of its finest detail."""
+
+    image: Tensor  # (N, 3, H, W), not clamped
+    gain: Tensor | None  # (N, 1, H, W), the mask of the finest level; None in the released form
+    saturation: Tensor | None  # (N, 1, H, W), 0 to 1: what detail keeps of its colour; None: all
 
 
 class ResidualBlock(nn.Module):
@@ -148,10 +163,10 @@ class LPTN(nn.Module):
         return network.eval()
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.translate(image)[0]
+        return self.translate(image).image
 
-    def translate(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The translated image, and in the paper form the gain of its finest level, (N, 1, H, W)."""
+    def translate(self, image: Tensor) -> Translation:
+        """The translated image of (N, 3, H, W) RGB in [0, 1], with the gain and saturation of its detail."""
         highs, low = decompose(image, self.num_high)
         new_low = self.trans_low(low)
         size = highs[-1].shape[-2:]
@@ -159,11 +174,17 @@ class LPTN(nn.Module):
             [highs[-1], _repeat(low, 2, size), _repeat(new_low, 2, size)], dim=1
         )  # (N, 9, h, w)
         mask = self.trans_high.model(around)
+        saturation = None
+        if self.variant.detail_colour == "faded":
+            kept = _saturation_kept(low, new_low)
+            saturations = [_enlarged(kept, high.shape[-2:]) for high in highs]
+            highs = [fade_planes(high, share) for high, share in zip(highs, saturations, strict=True)]
+            saturation = saturations[0]
         if self.form == "released":
-            return reconstruct(self._adapt_released(highs, mask), new_low), None
+            return Translation(reconstruct(self._adapt_released(highs, mask), new_low), None, saturation)
         masks = self._paper_masks(highs, mask)
         adapted = [high * mask for high, mask in zip(highs, masks, strict=True)]
-        return reconstruct(adapted, new_low), masks[0]
+        return Translation(reconstruct(adapted, new_low), masks[0], saturation)
 
     def _adapt_released(self, highs: list[Tensor], mask: Tensor) -> list[Tensor]:
         adapted = []
@@ -183,6 +204,31 @@ class LPTN(nn.Module):
             mask = self.trans_high.block(i)(mask)
             masks.append(_repeat(mask, 2**i, high.shape[-2:]) if i else mask)
         return masks[::-1]
+
+
+def _saturation_kept(low: Tensor, new_low: Tensor) -> Tensor:
+    """How much of its saturation each place of the low-frequency component keeps: (N, 1, h, w), 0 to 1.
+
+    The least-squares answer over 3x3 windows: grass that turns to snow keeps none, and none is kept by what
+    takes the opposite colour. A mask of one channel can only dim detail, and dim green in white is violet.
+    """
+    before, after = _saturation(low), _saturation(new_low.clamp(0, 1))
+    common = _around((before * after).sum(1, keepdim=True))
+    own = _around(before.square().sum(1, keepdim=True))
+    return ((common + GREY) / (own + GREY)).clamp(0, 1)
+
+
+def _saturation(image: Tensor) -> Tensor:
+    luma = luma_of_planes(image)
+    return (image - luma) / (luma + DARK)
+
+
+def _around(image: Tensor) -> Tensor:
+    return F.avg_pool2d(image, 3, stride=1, padding=1, count_include_pad=False)
+
+
+def _enlarged(image: Tensor, size: torch.Size) -> Tensor:
+    return F.interpolate(image, size=size, mode="bilinear", align_corners=False)
 
 
 def _in_strips(block: nn.Module, high: Tensor, mask: Tensor) -> Tensor:

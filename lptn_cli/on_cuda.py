@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,16 +20,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lptn_cli.codecs.image import Pixels
-from lptn_cli.finish import FloatImage, fit_affine, small_size
+from lptn_cli.finish import Affine, FloatImage, small_size
 from lptn_cli.finish_cuda import finish, shrink
 from lptn_cli.network import LPTN
 from lptn_cli.orientation import turn_back, turn_upright
-from lptn_cli.strength import blend, blend_gain
+from lptn_cli.strength import affine
 
 GRAPHS = 32  # kept, one for each size of the small image, strength and orientation; each holds some 20 MB
 WARM_UPS = 3  # before a capture, as CUDA's libraries set themselves up in their first calls
-
-Affine = tuple[Tensor, Tensor]
 
 
 class OnCUDA:
@@ -42,10 +41,9 @@ class OnCUDA:
     def shrunk(self, short_side: int) -> Tensor:
         return shrink(self.pixels, *small_size(tuple(self.pixels.shape), short_side))
 
-    def finished(self, a: Tensor | FloatImage, b: Tensor | FloatImage) -> Pixels:
+    def finished(self, look: Affine[Tensor] | Affine[FloatImage]) -> Pixels:
         device = self.pixels.device
-        gain, offset = (torch.as_tensor(x, device=device).contiguous() for x in (a, b))
-        result = finish(self.pixels, gain, offset)
+        result = finish(self.pixels, _mapped(look, partial(_placed, device=device)))
         here = _pinned_like(result, device).copy_(result, non_blocking=True)
         if device.type == "cuda":
             torch.cuda.current_stream(device).synchronize()
@@ -65,25 +63,38 @@ class LookOnCUDA:
         self._device = next(network.parameters()).device
         self._graphs = Graphs(self._computed) if self._device.type == "cuda" else None
 
-    def affine(self, small: Tensor, light: float, color: float, orientation: int) -> Affine:
-        """A gain and an offset for every pixel of the small image as stored, (h, w, 3) float32 sRGB each."""
+    def affine(self, small: Tensor, light: float, color: float, orientation: int) -> Affine[Tensor]:
+        """The look for every pixel of the small image as stored, (h, w, 3) float32 sRGB."""
         work = self._graphs or self._computed
         return work(small, light, color, orientation)
 
     @torch.inference_mode()
-    def _computed(self, small: Tensor, light: float, color: float, orientation: int) -> Affine:
+    def _computed(self, small: Tensor, light: float, color: float, orientation: int) -> Affine[Tensor]:
         upright = turn_upright(small, orientation).permute(2, 0, 1)[None]
         with torch.autocast(self._device.type, torch.float16, enabled=self._half, cache_enabled=False):
-            translated, mask = self._network.translate(upright)
-        look = _as_stored(translated, orientation)
-        gain = torch.ones_like(look[..., :1]) if mask is None else _as_stored(mask, orientation)
-        return fit_affine(small, blend(small, look, light, color), blend_gain(gain, light), window_mean)
+            translation = self._network.translate(upright)
+        look = _as_stored(translation.image, orientation)
+        gain, saturation = (
+            None if image is None else _as_stored(image, orientation)
+            for image in (translation.gain, translation.saturation)
+        )
+        gain = torch.ones_like(look[..., :1]) if gain is None else gain
+        return affine(small, look, gain, saturation, light, color, window_mean)
 
 
 def window_mean(image: Tensor) -> Tensor:
     """finish.window_mean of a tensor."""
     framed = F.pad(image.permute(2, 0, 1)[None], (1, 1, 1, 1), mode="replicate")
     return F.avg_pool2d(framed, 3, stride=1)[0].permute(1, 2, 0)
+
+
+def _mapped(look: Affine[Any], function: Callable[[Any], Tensor]) -> Affine[Tensor]:
+    of_luma = None if look.of_luma is None else function(look.of_luma)
+    return Affine(function(look.a), function(look.b), of_luma)
+
+
+def _placed(image: Tensor | FloatImage, device: torch.device) -> Tensor:
+    return torch.as_tensor(image, device=device).contiguous()
 
 
 def _as_stored(image: Tensor, orientation: int) -> Tensor:  # (1, c, h, w) -> (h, w, c) float32
@@ -113,7 +124,7 @@ class Streams(threading.local):
 class _Graph:
     graph: Any
     image: Tensor  # its input, filled anew before every replay
-    results: Affine
+    results: Affine[Tensor]
     done: torch.cuda.Event
 
 
@@ -123,12 +134,12 @@ class Graphs:
     A graph has memory of its own, so replays follow one another on the GPU, whichever stream they are on.
     """
 
-    def __init__(self, function: Callable[..., Affine]) -> None:
+    def __init__(self, function: Callable[..., Affine[Tensor]]) -> None:
         self._function = function
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[object, ...], _Graph] = OrderedDict()
 
-    def __call__(self, image: Tensor, *constants: float) -> Affine:
+    def __call__(self, image: Tensor, *constants: float) -> Affine[Tensor]:
         key = (tuple(image.shape), *constants)
         with self._lock:
             if key not in self._kept:
@@ -141,9 +152,9 @@ class Graphs:
             stream.wait_event(one.done)
             one.image.copy_(image)
             one.graph.replay()
-            a, b = (result.clone() for result in one.results)
+            results = _mapped(one.results, torch.clone)
             one.done.record(stream)
-            return a, b
+            return results
 
     def _captured(self, image: Tensor, *constants: float) -> _Graph:
         held = image.clone()

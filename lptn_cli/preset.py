@@ -21,6 +21,7 @@ from lptn_cli.photos import shown
 PADDINGS = Literal["zeros", "reflect"]
 NORMALIZATIONS = Literal["instance", "none"]
 OUTPUTS = Literal["tanh", "linear"]
+DETAIL_COLOURS = Literal["kept", "faded"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Preset:
     padding: PADDINGS = "zeros"
     normalization: NORMALIZATIONS = "instance"
     output: OUTPUTS = "tanh"
+    detail_colour: DETAIL_COLOURS = "kept"  # faded: detail loses colour where the base does
     license: str = ""
     trained: str = ""
     figures: Mapping[str, Any] = field(default_factory=dict)

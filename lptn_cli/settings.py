@@ -58,6 +58,7 @@ class Settings:
             preset.padding,
             preset.normalization,
             preset.output,
+            preset.detail_colour,
             preset.keeps_grey,
         )
         said["preset"] = (preset.sha256, *variant, preset.name)

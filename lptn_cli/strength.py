@@ -7,18 +7,33 @@ tensors on any device.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lptn_cli.finish import FloatImage
+from lptn_cli.finish import Affine, FloatImage, fit_affine
+from lptn_cli.luma import fade, luma
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 T = TypeVar("T", FloatImage, "Tensor")
 
-LUMA = (0.299, 0.587, 0.114)  # Rec. 601, as in JPEG
 LUMA_FLOOR = 0.02  # keeps the luma ratio finite in black
 LEAST_ROOM = 1e-4
+
+
+def affine(
+    photo: T, look: T, gain: T, saturation: T | None, light: float, color: float, mean: Callable[[T], T]
+) -> Affine[T]:
+    """The look at that strength, for every pixel of the small photo: see finish.fit_affine.
+
+    photo, look: (h, w, 3); gain, saturation: (h, w, 1), of the network's finest detail (network.Translation).
+    """
+    look, gain = blend(photo, look, light, color), blend_gain(gain, light)
+    if saturation is None:
+        return fit_affine(photo, look, gain, mean)
+    left = blend_saturation(saturation, color)
+    return fit_affine(fade(photo, left), look, gain, mean).fading(left)
 
 
 def blend(photo: T, look: T, light: float, color: float) -> T:
@@ -42,18 +57,19 @@ def blend_gain(gain: T, light: float) -> T:
     return _chosen(straight < gain, _slowed(gain, straight, gain), straight)
 
 
+def blend_saturation(saturation: T, color: float) -> T:
+    """What detail keeps of its colour at that strength: all of it at 0."""
+    left: T = (1 + color * (saturation - 1)).clip(0, 1)
+    return left
+
+
 def _straight(photo: T, look: T, light: float, color: float) -> T:
     change = look - photo
     if light == color:
         return photo + light * change
-    brightness = _luma(change) * (photo + LUMA_FLOOR) / (_luma(photo) + LUMA_FLOOR)
+    brightness = luma(change) * (photo + LUMA_FLOOR) / (luma(photo) + LUMA_FLOOR)
     moved: T = photo + light * brightness + color * (change - brightness)
     return moved
-
-
-def _luma(image: T) -> T:  # (h, w, 3) -> (h, w, 1)
-    luma: T = LUMA[0] * image[..., :1] + LUMA[1] * image[..., 1:2] + LUMA[2] * image[..., 2:]
-    return luma
 
 
 def _slowed(start: T, end: T, room: T) -> T:

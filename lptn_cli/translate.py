@@ -21,17 +21,17 @@ from lptn_cli.cores import CORES
 from lptn_cli.errors import OUT_OF_MEMORY, DeviceError, NoMemoryError, TooSmallError
 from lptn_cli.finish import (
     STRIP_ROWS,
+    Affine,
     FloatImage,
     OpenCVError,
     finish,
-    fit_affine,
     shrink,
     window_mean,
 )
 from lptn_cli.network import LPTN, Variant, channels_last
 from lptn_cli.orientation import turn_back, turn_upright
 from lptn_cli.preset import Preset
-from lptn_cli.strength import blend, blend_gain
+from lptn_cli.strength import affine, blend
 
 AT_ONCE_ON_CUDA = 3  # one photo on its way in, one in the kernels, one on its way out
 
@@ -42,8 +42,8 @@ class Placed(Protocol):
     def shrunk(self, short_side: int) -> Any:
         """The photo with its shorter side so long, if it is more: (h, w, 3) float32 in [0, 1]."""
 
-    def finished(self, a: Any, b: Any) -> Pixels:
-        """The photo times `a` plus `b`, both enlarged: a new array of its shape and dtype."""
+    def finished(self, look: Affine[Any]) -> Pixels:
+        """The look, enlarged, on the photo: a new array of its shape and dtype."""
 
 
 class OnCPU:
@@ -55,8 +55,8 @@ class OnCPU:
     def shrunk(self, short_side: int) -> FloatImage:
         return shrink(self.pixels, short_side, self.threads)
 
-    def finished(self, a: FloatImage, b: FloatImage) -> Pixels:
-        return finish(self.pixels, a, b, self.threads)
+    def finished(self, look: Affine[FloatImage]) -> Pixels:
+        return finish(self.pixels, look, self.threads)
 
 
 class Retoucher:
@@ -130,7 +130,7 @@ class Retoucher:
                 return self._at_full_resolution(pixels, light, color, orientation, icc)
             photo = self.placed(pixels)
             small = photo.shrunk(self.preset.native_scale)
-            return photo.finished(*self.affine(small, light, color, orientation, icc))
+            return photo.finished(self.affine(small, light, color, orientation, icc))
 
     def _turn(self) -> AbstractContextManager[object]:
         """Alone on the CPU, on a stream of one's own on a GPU."""
@@ -151,16 +151,16 @@ class Retoucher:
         color: float = 1,
         orientation: int = 1,
         icc: bytes | None = None,
-    ) -> tuple[FloatImage, FloatImage] | tuple[Tensor, Tensor]:
-        """The look as a gain and an offset for every pixel of the small image, (h, w, 3) float32 each."""
+    ) -> Affine[FloatImage] | Affine[Tensor]:
+        """The look for every pixel of the small image, (h, w, 3) float32."""
         self._check_size(small.shape)
         if isinstance(small, Tensor):
             if is_srgb(icc):
-                on_cuda: tuple[Tensor, Tensor] = self._look_on_cuda.affine(small, light, color, orientation)
+                on_cuda: Affine[Tensor] = self._look_on_cuda.affine(small, light, color, orientation)
                 return on_cuda
             small = small.cpu().numpy()  # profiles are applied on the CPU
-        look, gain = self._translate(small, orientation, icc)
-        return fit_affine(small, blend(small, look, light, color), blend_gain(gain, light), window_mean)
+        look, gain, saturation = self._translate(small, orientation, icc)
+        return affine(small, look, gain, saturation, light, color, window_mean)
 
     def _check_size(self, shape: Sequence[int]) -> None:
         least = self._network.min_side
@@ -169,15 +169,18 @@ class Retoucher:
 
     def _translate(
         self, small: FloatImage, orientation: int, icc: bytes | None
-    ) -> tuple[FloatImage, FloatImage]:
-        """The network on an image as stored in the file: the look (h, w, 3) and the gain (h, w, 1)."""
+    ) -> tuple[FloatImage, FloatImage, FloatImage | None]:
+        """The network on an image as stored in the file: look (h, w, 3), gain and saturation (h, w, 1)."""
         upright = to_srgb(turn_upright(small, orientation), icc)
         with torch.inference_mode():
-            look, gain = self._network.translate(_tensor(upright).to(self.device))
-        turned = turn_back(from_srgb(_array(look), icc), orientation)
-        if gain is None:
-            return turned, np.ones((*small.shape[:2], 1), np.float32)
-        return turned, turn_back(_array(gain), orientation)
+            translation = self._network.translate(_tensor(upright).to(self.device))
+        look = turn_back(from_srgb(_array(translation.image), icc), orientation)
+        gain, saturation = translation.gain, translation.saturation
+        return (
+            look,
+            np.ones_like(small[..., :1]) if gain is None else turn_back(_array(gain), orientation),
+            None if saturation is None else turn_back(_array(saturation), orientation),
+        )
 
     def _at_full_resolution(
         self, pixels: Pixels, light: float, color: float, orientation: int, icc: bytes | None
@@ -186,7 +189,7 @@ class Retoucher:
         self._check_size(pixels.shape)
         scale = np.float32(np.iinfo(pixels.dtype).max)
         photo = np.divide(pixels, scale, dtype=np.float32)
-        look, _ = self._translate(photo, orientation, icc)
+        look, _, _ = self._translate(photo, orientation, icc)
         result = np.empty(pixels.shape, pixels.dtype)
         for start in range(0, len(pixels), STRIP_ROWS):  # blending needs several floats a value
             rows = slice(start, start + STRIP_ROWS)
@@ -247,7 +250,7 @@ def load_network(preset: Preset) -> LPTN:
         state = load(data)
     except SafetensorError as error:
         raise presets.damaged(preset, str(error)) from None
-    variant = Variant(preset.padding, preset.normalization, preset.output)
+    variant = Variant(preset.padding, preset.normalization, preset.output, preset.detail_colour)
     return LPTN.from_state_dict(state, variant)
 
 

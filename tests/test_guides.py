@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from lptn_cli.cli_looks import GuideName
+from lptn_cli.luma import luma_of_planes as luma
 from lptn_cli.training.guides import GUIDES
-from lptn_cli.training.losses import local_correlation, local_variance, luma
+from lptn_cli.training.losses import local_correlation, local_variance
 from lptn_cli.training.scene import Scene, blur, smoothstep
 
 HORIZON = 54  # of 120 rows

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from lptn_cli.checkpoint import read_checkpoint
 from lptn_cli.errors import PresetError
+from lptn_cli.luma import luma_of_planes
 from lptn_cli.network import LPTN, Form, Variant
 from lptn_cli.pyramid import decompose
 from tests.seeded import seeded_image, seeded_network, seeded_state
@@ -68,6 +69,48 @@ def test_paper_form_leaves_a_flat_area_flat() -> None:
     with torch.inference_mode():
         result = seeded_network("paper", 3, variant)(torch.full((1, 3, 80, 96), 0.5))
     assert float((result.amax((2, 3)) - result.amin((2, 3))).max()) < 1e-5
+
+
+def seen_as_snow(form: Form) -> tuple[LPTN, torch.Tensor]:
+    """A network that makes all places grey, and a green photo with detail."""
+    network = seeded_network(form, 3, Variant("reflect", "none", "linear", "faded"))
+    network.trans_low.forward = lambda low: luma_of_planes(low).expand_as(low)  # type: ignore[method-assign]
+    light = torch.rand(1, 1, 64, 96, generator=torch.Generator().manual_seed(2))
+    return network, light * torch.tensor([0.35, 0.5, 0.1]).view(1, 3, 1, 1)
+
+
+@pytest.mark.parametrize("form", ["paper", "released"])
+def test_detail_fades_where_the_low_frequency_component_does(form: Form) -> None:
+    network, green = seen_as_snow(form)
+    with torch.inference_mode():
+        translation = network.translate(green)
+    assert translation.saturation is not None
+    assert translation.saturation.shape == (1, 1, 64, 96)
+    assert float(translation.saturation.max()) < 0.05
+    assert (translation.gain is None) == (form == "released")
+    if form == "paper":  # the mask has one channel: nothing else could take the green from the detail
+        colours = translation.image - luma_of_planes(translation.image)
+        assert float(colours.abs().mean()) < 0.03 * float((green - luma_of_planes(green)).abs().mean())
+
+
+def test_detail_keeps_its_colour_where_the_look_does_or_where_there_is_none() -> None:
+    network, green = seen_as_snow("paper")
+    network.trans_low.forward = lambda low: 1.2 * low  # type: ignore[method-assign]
+    grey = green[:, :1].expand_as(green)
+    with torch.inference_mode():
+        for photo in (green, grey):
+            translation = network.translate(photo)
+            assert translation.saturation is not None
+            assert float(translation.saturation.min()) > 0.97
+
+
+def test_what_takes_the_opposite_colour_keeps_none_of_its_own() -> None:
+    network, green = seen_as_snow("paper")
+    network.trans_low.forward = lambda low: low.flip(1) * torch.tensor([1, 0.5, 1]).view(1, 3, 1, 1)  # type: ignore[method-assign]
+    with torch.inference_mode():
+        translation = network.translate(green)
+    assert translation.saturation is not None
+    assert float(translation.saturation.max()) < 0.05
 
 
 def test_masks_at_the_coarsest_level_equal_masks_at_their_own() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import astuple, replace
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ if not CUDA:
 pytest.importorskip("triton")
 
 from lptn_cli import finish, on_cuda  # noqa: E402
+from lptn_cli.finish import Affine  # noqa: E402
 from lptn_cli.preset import Preset  # noqa: E402
 from lptn_cli.translate import Retoucher  # noqa: E402
 from tests.conftest import photo  # noqa: E402
@@ -23,9 +25,9 @@ DEVICE = torch.device("cuda" if CUDA else "cpu")
 SHAPES = [((37, 61), 12), ((40, 30), 30), ((50, 23), 9)]  # a photo, its small image's shorter side
 
 
-@pytest.fixture(scope="module")
-def look(preset: Preset) -> Retoucher:
-    return Retoucher(preset, "cpu")
+@pytest.fixture(scope="module", params=["kept", "faded"])
+def look(request: pytest.FixtureRequest, preset: Preset) -> Retoucher:
+    return Retoucher(replace(preset, detail_colour=request.param), "cpu")
 
 
 @pytest.mark.parametrize(("shape", "short_side"), SHAPES)
@@ -41,13 +43,17 @@ def test_shrink_is_an_area_average(shape: tuple[int, int], short_side: int, dtyp
 
 @pytest.mark.parametrize(("shape", "short_side"), SHAPES)
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_finish_agrees_with_the_cpu(shape: tuple[int, int], short_side: int, dtype: str) -> None:
+@pytest.mark.parametrize("fading", [False, True], ids=["kept", "faded"])
+def test_finish_agrees_with_the_cpu(
+    shape: tuple[int, int], short_side: int, dtype: str, fading: bool
+) -> None:
     pixels = photo(*shape, dtype)
     size = (*finish.small_size(pixels.shape, short_side), 3)
     numbers = np.random.default_rng(4)
-    a, b = (numbers.normal(mean, 0.2, size).astype(np.float32) for mean in (1, 0))
-    wanted = finish.finish(pixels, a, b)
-    result = on_cuda.OnCUDA(pixels, DEVICE).finished(a, b)
+    a, b, c = (numbers.normal(mean, 0.2, size).astype(np.float32) for mean in (1, 0, 0))
+    look = Affine(a, b, c if fading else None)
+    wanted = finish.finish(pixels, look)
+    result = on_cuda.OnCUDA(pixels, DEVICE).finished(look)
     assert result.dtype == pixels.dtype
     difference = np.abs(result.astype(int) - wanted)
     assert difference.max() <= 1
@@ -57,7 +63,7 @@ def test_finish_agrees_with_the_cpu(shape: tuple[int, int], short_side: int, dty
 def test_gain_one_and_offset_zero_give_the_photo_itself() -> None:
     pixels = photo(33, 47, "uint16")
     a = np.ones((10, 14, 3), np.float32)
-    result = on_cuda.OnCUDA(pixels, DEVICE).finished(a, np.zeros_like(a))
+    result = on_cuda.OnCUDA(pixels, DEVICE).finished(Affine(a, np.zeros_like(a)))
     np.testing.assert_array_equal(result, pixels)
 
 
@@ -65,9 +71,9 @@ def test_a_result_is_memory_of_its_own() -> None:
     pixels = photo(33, 47)
     on_device = on_cuda.OnCUDA(pixels, DEVICE)
     a = np.ones((10, 14, 3), np.float32)
-    first = on_device.finished(a, 0 * a)
+    first = on_device.finished(Affine(a, 0 * a))
     before = first.copy()
-    on_device.finished(0 * a, 0 * a)
+    on_device.finished(Affine(0 * a, 0 * a))
     np.testing.assert_array_equal(first, before)
 
 
@@ -79,8 +85,11 @@ def test_what_lies_between_the_passes_agrees_with_the_cpu(
     small = np.divide(photo(90, 130), 255, dtype=np.float32)
     on_device = on_cuda.LookOnCUDA(look._network.to(DEVICE), half=False)
     there = on_device.affine(torch.from_numpy(small).to(DEVICE), *amounts, orientation)
-    for one, wanted in zip(there, look.affine(small, *amounts, orientation), strict=True):
-        np.testing.assert_allclose(one.cpu().numpy(), np.asarray(wanted), atol=2e-3)
+    here = look.affine(small, *amounts, orientation)
+    assert (here.of_luma is not None) == (look.preset.detail_colour == "faded")
+    for one, wanted in zip(astuple(there), astuple(here), strict=True):
+        assert (one is None) == (wanted is None)
+        assert wanted is None or np.abs(one.cpu().numpy() - wanted).max() < 2e-3
 
 
 def test_half_precision_moves_one_value_in_a_thousand_by_more_than_a_level(look: Retoucher) -> None:
@@ -89,7 +98,7 @@ def test_half_precision_moves_one_value_in_a_thousand_by_more_than_a_level(look:
     on_device = on_cuda.OnCUDA(pixels, DEVICE)
     small = on_device.shrunk(32)
     results = [
-        on_device.finished(*on_cuda.LookOnCUDA(look._network.to(DEVICE), half=half).affine(small, 1, 1, 1))
+        on_device.finished(on_cuda.LookOnCUDA(look._network.to(DEVICE), half=half).affine(small, 1, 1, 1))
         for half in (False, True)
     ]
     difference = np.abs(results[0].astype(int) - results[1])

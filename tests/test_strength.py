@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lptn_cli.finish import FloatImage
-from lptn_cli.strength import LUMA, blend, blend_gain
+from lptn_cli.luma import LUMA
+from lptn_cli.strength import blend, blend_gain, blend_saturation
 
 STEPS = np.linspace(0, 1.5, 61)
 WAYS = pytest.mark.parametrize(
@@ -76,3 +77,12 @@ def test_gain_of_detail_moves_without_a_jump_and_is_not_turned_round(gain: float
     assert np.abs(np.diff(gains)).max() < 0.04
     assert min(gains) >= min(gain, 0) - 1e-3
     assert min(gains) > 0 or gain <= 0
+
+
+@pytest.mark.parametrize("saturation", [0.0, 0.3, 1.0])
+def test_saturation_of_detail_moves_without_a_jump_and_stays_in_range(saturation: float) -> None:
+    left = [float(blend_saturation(np.full((1, 1, 1), saturation, np.float32), s)[0, 0, 0]) for s in STEPS]
+    assert left[0] == 1
+    assert left[40] == pytest.approx(saturation)
+    assert 0 <= np.abs(np.diff(left)).max() < 0.03
+    assert min(left) >= 0

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lptn_cli.luma import luma_of_planes as luma
 from lptn_cli.training.data import GroupData, Pair, Pixels8, tensor
-from lptn_cli.training.losses import luma
 
 BATCH = 8
 CROP = 0.75  # of the sides, the least that is kept of a photo

@@ -23,6 +23,7 @@ from torch import Tensor
 from lptn_cli.codecs.image import Pixels
 from lptn_cli.errors import StartError, UsageError
 from lptn_cli.finish import shrink
+from lptn_cli.luma import luma_of_planes
 from lptn_cli.training import losses
 from lptn_cli.training.data import Pixels8, T, load_photos, load_sides, split, tensor
 from lptn_cli.training.judge import judged, load_judge
@@ -118,7 +119,7 @@ def size_consistency(look: Retoucher, photo: Pixels8, short_side: int = SMALL) -
 
 def structure_and_turned(photo: Pixels8, result: Pixels8) -> tuple[float, float]:
     """Mean local correlation of luminance where the photo has texture; share of strong edges turned round."""
-    before, after = losses.luma(tensor(photo[None])), losses.luma(tensor(result[None]))
+    before, after = (luma_of_planes(tensor(side[None])) for side in (photo, result))
     correlation = losses.local_correlation(before, after)
     textured = losses.local_variance(before) > TEXTURE
     (bx, by), (ax, ay) = _gradient(before), _gradient(after)

@@ -16,28 +16,32 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lptn_cli.training.losses import luma
+from lptn_cli.luma import luma_of_planes as luma
 from lptn_cli.training.scene import Scene, blur, mix, smoothstep, tint
 
 Guide = Callable[[Tensor], Tensor]
 
 
 def night(photo: Tensor) -> Tensor:
-    """Little light; skies deep blue, darker to the top; small warm lights keep their warmth."""
+    """Little light; skies deep blue, darker to the top; lights stay warm, windows of towns light up."""
     scene = Scene(photo)
     middle = (scene.light + 0.02).log().mean((2, 3), keepdim=True).exp()
     exposed = (scene.light * (0.42 / middle).clamp(0.6, 1.6) ** 0.6).clamp(0, 1.2)
     above = 0.55 + 0.35 * (1.6 * scene.height).clamp(max=1)
     spots = smoothstep(scene.light - blur(scene.light, 6), 0.04, 0.16)  # sunlit sand and rock are no lamps
     lit = scene.warm * (1 - scene.sky) * (0.2 + 0.8 * spots)
-    land = 0.44 * exposed**1.4 * (1 + 0.6 * lit * smoothstep(scene.light, 0.35, 0.8))
-    light = mix(land, 0.30 * exposed**1.2 * above, scene.sky)
+    land = 0.38 * exposed**1.55 * (1 + 0.6 * lit * smoothstep(scene.light, 0.35, 0.8))
+    light = mix(land, 0.26 * exposed**1.2 * above, scene.sky)
     faded = mix(tint(photo, 0.72, 0.92, 1.42), scene.ratio, 0.18)
     colour = mix(faded, scene.ratio * tint(photo, 1.12, 0.98, 0.80), 0.65 * lit)
     colour = mix(colour, mix(tint(photo, 0.42, 0.86, 1.90), scene.ratio, 0.12), scene.sky)
     glints = (scene.light - blur(scene.light, 4)).clamp(min=0) * (1 - scene.sky)
     glints = 0.9 * glints * smoothstep(scene.light, 0.55, 0.85)
-    return (_lit(colour, light) + glints * tint(photo, 1.0, 0.78, 0.45)).clamp(0, 1)
+    result = _lit(colour, light) + glints * tint(photo, 1.0, 0.78, 0.45)
+    windows = smoothstep(scene.light - blur(scene.light, 2), 0.01, 0.12) * (0.35 + 0.65 * scene.light)
+    result = result + 0.9 * scene.town * windows * tint(photo, 1.35, 0.98, 0.50)
+    street = 0.15 * scene.town * (0.3 + scene.light)
+    return (result + street * tint(photo, 1.2, 0.8, 0.35)).clamp(0, 1)
 
 
 def day(photo: Tensor) -> Tensor:
@@ -71,6 +75,7 @@ def winter(photo: Tensor) -> Tensor:
         * (0.5 + 0.5 * smoothstep(scene.height, 0.15, 0.45))
     )
     snow = torch.maximum(torch.maximum(0.92 * meadow, 0.88 * blur(ground, 2)), 0.85 * tops).clamp(0, 0.92)
+    snow = snow * (1 - 0.5 * scene.town)  # walls stay walls
     trees = scene.vegetation * (1 - snow)
     bark = (0.95 * scene.base + 1.2 * scene.detail + 0.06).clamp(0, 1) * tint(photo, 1.0, 0.99, 1.0)
     white = (0.68 + 0.30 * scene.base + 1.05 * scene.detail).clamp(0, 1) * tint(photo, 1.0, 1.0, 1.01)

@@ -14,18 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LUMA = (0.299, 0.587, 0.114)
+from lptn_cli.luma import luma_of_planes as luma
+
 WINDOW = 9  # pixels, of the local correlation
 PATCH = 3  # pixels
 POSITION = 1.5  # weight of the vertical position in a patch: skies are above
 QUARTER = 4
 NEIGHBOURHOOD = 16
 EDGE = 0.03  # a gradient of the photo that allows as large a one in the result
-
-
-def luma(image: Tensor) -> Tensor:
-    """(n, 3, h, w) -> (n, 1, h, w), Rec. 601."""
-    return (image * image.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
 def sliced_wasserstein(result: Tensor, target: Tensor, generator: torch.Generator, directions: int) -> Tensor:

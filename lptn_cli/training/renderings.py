@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lptn_cli.training.losses import luma
+from lptn_cli.luma import luma_of_planes as luma
 
 GAMMA = 2.2
 

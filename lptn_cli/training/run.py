@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +24,7 @@ from lptn_cli.training.unpaired import UnpairedObjective
 from lptn_cli.translate import Retoucher, find_device
 
 OWN = Variant(padding="reflect", normalization="none", output="linear")
+FADING = replace(OWN, detail_colour="faded")
 SHEET = 24  # photos on a contact sheet
 
 
@@ -43,6 +44,7 @@ class Source:
     skipped: Sequence[str]
     options: Mapping[str, str]  # that a run which is resumed must share
     keeps_grey: bool  # photos without colour are among those it learns from, and stay so
+    variant: Variant
 
 
 def pairs(
@@ -56,9 +58,8 @@ def pairs(
     data = load_pairs(folder, identity, restore, native_scale)
     parts = [f"{len(data.pairs)} pairs", f"{len(data.identity)} photos to leave alone"]
     counts = ", ".join([*parts, f"{len(data.restore)} to restore"] if data.restore else parts)
-    return Source(
-        PairObjective(data, device), counts, data.skipped, {"--losses": "those of pairs"}, keeps_grey=True
-    )
+    objective, options = PairObjective(data, device), {"--losses": "those of pairs"}
+    return Source(objective, counts, data.skipped, options, keeps_grey=True, variant=OWN)
 
 
 def groups(
@@ -83,7 +84,7 @@ def groups(
     else:
         objective = UnpairedObjective(data, device, GUIDES[guide] if guide else None)
     options = {"--losses": "published" if published else "own", "--guide": guide or "none"}
-    return Source(objective, counts, data.skipped, options, keeps_grey=False)
+    return Source(objective, counts, data.skipped, options, keeps_grey=False, variant=FADING)
 
 
 def train(
@@ -122,7 +123,7 @@ def train(
         report.note(f"skipped {line}")
     report.note(f"training on {source.counts}")
     torch.manual_seed(seed)
-    network = near_identity(LPTN(num_high=levels, variant=OWN))
+    network = near_identity(LPTN(num_high=levels, variant=source.variant))
     options: dict[str, int | str] = {"--levels": levels, "--native-scale": native_scale, **source.options}
     trainer = Trainer(network, source.objective, on, seed, options)
     if resume:

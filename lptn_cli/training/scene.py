@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lptn_cli.training.losses import luma
+from lptn_cli.luma import luma_of_planes as luma
 
 COARSE = (60, 80)  # size at which the sky is looked for
 SWEEPS = 160  # how far the sky spreads from the top edge, in coarse pixels
@@ -76,6 +76,30 @@ class Scene:
         return green * (1 - turquoise) * smoothstep(g, 0.03, 0.1) * (1 - self.sky)
 
     @cached_property
+    def town(self) -> Tensor:
+        """Where edges run level and upright, as on houses; on rocks and in woods they run every way."""
+        across, down = _slopes(self.light)
+        steep = (across.square() + down.square()).sqrt()
+        # cos of four times the angle: 1 on level and upright edges, -1 on diagonal ones
+        axial = (across**4 - 6 * across.square() * down.square() + down**4) / (steep**4 + 1e-8)
+        axial = blur(steep * axial, 8) / (blur(steep, 8) + 1e-4)
+        upright = (blur(across.abs(), 8) + 1e-4) / (blur(down.abs(), 8) + 1e-4)
+        balance = torch.minimum(upright, 1 / upright)  # waves and horizons are level alone
+        texture = blur((self.light - blur(self.light, 1)).abs(), 8)
+        bare = 1 - self.sky
+        green = blur(self.vegetation, 4)
+        sure = (
+            smoothstep(axial, 0.05, 0.22) * smoothstep(texture, 0.02, 0.04) * smoothstep(balance, 0.35, 0.6)
+        )
+        sure = sure * bare * (1 - 1.5 * green).clamp(min=0)
+        near = smoothstep(blur(sure, 10), 0.05, 0.3) * smoothstep(texture, 0.015, 0.035)
+        near = near * bare * (1 - 1.2 * green).clamp(min=0)
+        water = smoothstep(blur(self.photo[:, 2:] - self.photo[:, :1], 3), 0.04, 0.14)
+        any_town = smoothstep(sure.mean((2, 3), keepdim=True), 0.03, 0.08)
+        no_wood = 1 - smoothstep(self.vegetation.mean((2, 3), keepdim=True), 0.3, 0.5)
+        return near * (1 - 0.7 * water) * any_town * no_wood
+
+    @cached_property
     def sky(self) -> Tensor:
         """By day: what the top edge reaches over smooth, blue or pale pixels."""
         small = F.interpolate(self.photo, COARSE, mode="area")
@@ -125,6 +149,13 @@ class Scene:
         """Height at which the sky ends, at least a quarter: (n, 1, 1, 1)."""
         rows = self.sky.mean(3, keepdim=True) > 0.35
         return rows.float().mean(2, keepdim=True).clamp(min=0.25)
+
+
+def _slopes(light: Tensor) -> tuple[Tensor, Tensor]:
+    """Central differences across and down."""
+    around = F.pad(light, (1, 1, 1, 1), mode="reflect")
+    across = (around[:, :, 1:-1, 2:] - around[:, :, 1:-1, :-2]) / 2
+    return across, (around[:, :, 2:, 1:-1] - around[:, :, :-2, 1:-1]) / 2
 
 
 def _coarse_grain(light: Tensor) -> Tensor:

@@ -1,0 +1,36 @@
+"""Luma, Rec. 601 as in JPEG: brightness as RGB values tell it, for arrays and tensors of either layout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+T = TypeVar("T", NDArray[np.float32], "Tensor")
+
+LUMA = (0.299, 0.587, 0.114)
+
+
+def luma(image: T) -> T:
+    """(..., 3) -> (..., 1)."""
+    weighed: T = LUMA[0] * image[..., :1] + LUMA[1] * image[..., 1:2] + LUMA[2] * image[..., 2:]
+    return weighed
+
+
+def luma_of_planes(image: Tensor) -> Tensor:
+    """(n, 3, h, w) -> (n, 1, h, w)."""
+    return LUMA[0] * image[:, :1] + LUMA[1] * image[:, 1:2] + LUMA[2] * image[:, 2:]
+
+
+def fade(image: T, saturation: T) -> T:
+    """(h, w, 3) with that share, (h, w, 1) and 0 to 1, of its colour left; luma stays."""
+    return luma(image) * (1 - saturation) + image * saturation
+
+
+def fade_planes(image: Tensor, saturation: Tensor) -> Tensor:
+    """The same of (n, 3, h, w) and (n, 1, h, w)."""
+    return luma_of_planes(image) * (1 - saturation) + image * saturation
