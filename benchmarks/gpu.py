@@ -25,8 +25,9 @@ import torch
 
 from benchmarks.machine import machine, publish
 from lptn_cli import Retoucher, finish_cuda
+from lptn_cli.affine import Affine
 from lptn_cli.codecs.image import Pixels
-from lptn_cli.finish import Affine, small_size
+from lptn_cli.finish import small_size
 from lptn_cli.network import LPTN
 
 RUNS = 30

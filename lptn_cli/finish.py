@@ -1,7 +1,7 @@
 """The two passes over the full-resolution photo: shrink it to the native scale, and carry the look back.
 
 With x the photo, s(.) the area-average shrink and u(.) the smooth enlargement back, the network makes s(x) y.
-`fit_affine` finds a, b with y ~ a * s(x) + b around every pixel of the small image, and `finish` computes
+`fit` finds a, b with y ~ a * s(x) + b around every pixel of the small image, and `finish` computes
     result = u(a) * x + u(b)
 which, for a gain that is constant nearby, is the Laplacian reconstruction with one mask for all finer levels.
 Where detail loses colour, x is faded first: a * fade(x, s) is a s * x + a (1 - s) * luma(x).
@@ -9,45 +9,21 @@ Where detail loses colour, x is faded first: a * fade(x, s) is a s * x + a (1 - 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lptn_cli.affine import Affine, FloatImage, fit_affine
 from lptn_cli.codecs.image import Pixels
 from lptn_cli.cores import CORES
 from lptn_cli.luma import luma
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-FloatImage = NDArray[np.float32]
-T = TypeVar("T", FloatImage, "Tensor")
 OpenCVError = cv2.error
 
-# Variance below which the fit trusts the network's own gain rather than the slope it sees; (0.8 / 255)^2.
-FLATNESS = 1e-5
 STRIP_ROWS = 64
-
-
-@dataclass(frozen=True)
-class Affine(Generic[T]):
-    """For every pixel of the small image: result = a * photo + of_luma * luma(photo) + b.
-
-    a, b and of_luma (None where colour stays): (h, w, 3) float32, for values in [0, 1].
-    """
-
-    a: T
-    b: T
-    of_luma: T | None = None
-
-    def fading(self, saturation: T) -> Affine[T]:
-        """The same for a photo of which only that share of its colour is taken, (h, w, 1) in [0, 1]."""
-        return Affine(self.a * saturation, self.b, self.a * (1 - saturation))
 
 
 def small_size(shape: tuple[int, ...], short_side: int) -> tuple[int, int]:
@@ -67,20 +43,9 @@ def shrink(pixels: Pixels, short_side: int, threads: int = CORES) -> FloatImage:
     return loops().area_average(pixels, height, width, threads)
 
 
-def fit_affine(small: T, look: T, gain: T, mean: Callable[[T], T]) -> Affine[T]:
-    """Per pixel and channel, a and b of look ~ a * small + b over 3x3 windows.
-
-    small, look: (h, w, 3); gain: (h, w, 1), what `a` tends to where `small` is flat; mean: `window_mean`, or
-    the same for tensors. He & Sun, "Fast Guided Filter" (2015), eq. 3-6, with the ridge pulled to `gain`
-    instead of zero: texture too fine for the small image lives exactly where it looks flat, and a gain of
-    zero would wipe it out.
-    """
-    mean_small, mean_look = mean(small), mean(look)
-    variance = mean(small * small) - mean_small * mean_small
-    covariance = mean(small * look) - mean_small * mean_look
-    a = (covariance + FLATNESS * gain) / (variance.clip(min=0) + FLATNESS)
-    b = mean_look - a * mean_small
-    return Affine(mean(a), mean(b))
+def fit(small: FloatImage, look: FloatImage, gain: FloatImage) -> Affine[FloatImage]:
+    """`fit_affine` of arrays."""
+    return loops().fit(small, look, gain)
 
 
 def finish(pixels: Pixels, look: Affine[FloatImage], threads: int = CORES) -> Pixels:
@@ -100,6 +65,7 @@ class Loops(Protocol):
     """The two passes in earnest (fused, or OpenCVLoops where Numba is missing)."""
 
     def area_average(self, pixels: Pixels, height: int, width: int, threads: int) -> FloatImage: ...
+    def fit(self, small: FloatImage, look: FloatImage, gain: FloatImage) -> Affine[FloatImage]: ...
     def apply(
         self, pixels: Pixels, look: Affine[FloatImage], lower: NDArray[np.int64], fraction: FloatImage,
         threads: int,
@@ -125,6 +91,9 @@ class OpenCVLoops:
     def area_average(self, pixels: Pixels, height: int, width: int, threads: int) -> FloatImage:
         small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
         return np.multiply(small, 1.0 / np.iinfo(pixels.dtype).max, dtype=np.float32)
+
+    def fit(self, small: FloatImage, look: FloatImage, gain: FloatImage) -> Affine[FloatImage]:
+        return fit_affine(small, look, gain, window_mean)
 
     def apply(
         self, pixels: Pixels, look: Affine[FloatImage], lower: NDArray[np.int64], fraction: FloatImage,

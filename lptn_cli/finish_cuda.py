@@ -13,7 +13,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from lptn_cli.finish import Affine
+from lptn_cli.affine import Affine
 
 COLUMNS = 128  # small pixels a program of `_shrink`, each with its three channels in turn
 VALUES = 1024  # values a program of `_finish`

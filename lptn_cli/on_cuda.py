@@ -19,8 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lptn_cli.affine import Affine, FloatImage, fit_affine
 from lptn_cli.codecs.image import Pixels
-from lptn_cli.finish import Affine, FloatImage, small_size
+from lptn_cli.finish import small_size
 from lptn_cli.finish_cuda import finish, shrink
 from lptn_cli.network import LPTN
 from lptn_cli.orientation import turn_back, turn_upright
@@ -79,7 +80,7 @@ class LookOnCUDA:
             for image in (translation.gain, translation.saturation)
         )
         gain = torch.ones_like(look[..., :1]) if gain is None else gain
-        return affine(small, look, gain, saturation, light, color, window_mean)
+        return affine(small, look, gain, saturation, light, color, partial(fit_affine, mean=window_mean))
 
 
 def window_mean(image: Tensor) -> Tensor:

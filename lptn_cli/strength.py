@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lptn_cli.finish import Affine, FloatImage, fit_affine
+from lptn_cli.affine import Affine, FloatImage
 from lptn_cli.luma import fade, luma
 
 if TYPE_CHECKING:
@@ -23,17 +23,18 @@ LEAST_ROOM = 1e-4
 
 
 def affine(
-    photo: T, look: T, gain: T, saturation: T | None, light: float, color: float, mean: Callable[[T], T]
-) -> Affine[T]:
-    """The look at that strength, for every pixel of the small photo: see finish.fit_affine.
+    photo: T, look: T, gain: T, saturation: T | None, light: float, color: float,
+    fit: Callable[[T, T, T], Affine[T]],
+) -> Affine[T]:  # fmt: skip
+    """The look at that strength, for every pixel of the small photo; `fit` is affine.fit_affine.
 
     photo, look: (h, w, 3); gain, saturation: (h, w, 1), of the network's finest detail (network.Translation).
     """
     look, gain = blend(photo, look, light, color), blend_gain(gain, light)
     if saturation is None:
-        return fit_affine(photo, look, gain, mean)
+        return fit(photo, look, gain)
     left = blend_saturation(saturation, color)
-    return fit_affine(fade(photo, left), look, gain, mean).fading(left)
+    return fit(fade(photo, left), look, gain).fading(left)
 
 
 def blend(photo: T, look: T, light: float, color: float) -> T:

@@ -15,19 +15,12 @@ import torch
 from torch import Tensor
 
 from lptn_cli import preset as presets
+from lptn_cli.affine import Affine, FloatImage
 from lptn_cli.codecs.icc import from_srgb, is_srgb, to_srgb
 from lptn_cli.codecs.image import Pixels
 from lptn_cli.cores import CORES
 from lptn_cli.errors import OUT_OF_MEMORY, DeviceError, NoMemoryError, TooSmallError
-from lptn_cli.finish import (
-    STRIP_ROWS,
-    Affine,
-    FloatImage,
-    OpenCVError,
-    finish,
-    shrink,
-    window_mean,
-)
+from lptn_cli.finish import STRIP_ROWS, OpenCVError, finish, fit, shrink
 from lptn_cli.network import LPTN, Variant, channels_last
 from lptn_cli.orientation import turn_back, turn_upright
 from lptn_cli.preset import Preset
@@ -160,7 +153,7 @@ class Retoucher:
                 return on_cuda
             small = small.cpu().numpy()  # profiles are applied on the CPU
         look, gain, saturation = self._translate(small, orientation, icc)
-        return affine(small, look, gain, saturation, light, color, window_mean)
+        return affine(small, look, gain, saturation, light, color, fit)
 
     def _check_size(self, shape: Sequence[int]) -> None:
         least = self._network.min_side

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from lptn_cli import finish as finishing
-from lptn_cli.finish import Affine, FloatImage, finish, fit_affine, shrink, window_mean
+from lptn_cli.affine import Affine, FloatImage, fit_affine
+from lptn_cli.finish import finish, fit, shrink, window_mean
 from lptn_cli.luma import fade
 from tests.conftest import photo
 
@@ -116,19 +117,27 @@ def test_shrink_of_extreme_shapes(shape: tuple[int, int]) -> None:
 
 def test_fit_finds_the_gain_and_offset_that_are_there() -> None:
     small = np.divide(photo(60, 90), 255, dtype=np.float32)
-    fit = fit_affine(
-        small, small * np.float32(0.6) + np.float32(0.2), constant(0.6, 60, 90)[..., :1], window_mean
-    )
-    np.testing.assert_allclose(fit.a, 0.6, atol=1e-2)
-    np.testing.assert_allclose(fit.b, 0.2, atol=1e-2)
-    assert fit.of_luma is None
+    found = fit(small, small * np.float32(0.6) + np.float32(0.2), constant(0.6, 60, 90)[..., :1])
+    np.testing.assert_allclose(found.a, 0.6, atol=1e-2)
+    np.testing.assert_allclose(found.b, 0.2, atol=1e-2)
+    assert found.of_luma is None
 
 
 def test_fit_in_a_flat_area_takes_the_given_gain_and_keeps_the_mean() -> None:
     """A gain of zero there, as in He & Sun, would wipe out texture finer than the small image."""
-    fit = fit_affine(constant(0.5), constant(0.3), np.full((20, 30, 1), 0.8, np.float32), window_mean)
-    np.testing.assert_allclose(fit.a, 0.8, atol=1e-4)
-    np.testing.assert_allclose(fit.a * 0.5 + fit.b, 0.3, atol=1e-5)
+    found = fit(constant(0.5), constant(0.3), np.full((20, 30, 1), 0.8, np.float32))
+    np.testing.assert_allclose(found.a, 0.8, atol=1e-4)
+    np.testing.assert_allclose(found.a * 0.5 + found.b, 0.3, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(40, 60), (3, 50), (16, 2), (1, 1)])
+def test_every_way_to_fit_agrees(shape: tuple[int, int]) -> None:
+    numbers = np.random.default_rng(5)
+    small, look = numbers.random((2, *shape, 3)).astype(np.float32)
+    gain = numbers.random((*shape, 1)).astype(np.float32)
+    wanted, found = fit_affine(small, look, gain, window_mean), fit(small, look, gain)
+    np.testing.assert_allclose(found.a, wanted.a, atol=1e-3)
+    np.testing.assert_allclose(found.b, wanted.b, atol=1e-3)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])

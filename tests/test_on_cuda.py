@@ -16,7 +16,7 @@ if not CUDA:
 pytest.importorskip("triton")
 
 from lptn_cli import finish, on_cuda  # noqa: E402
-from lptn_cli.finish import Affine  # noqa: E402
+from lptn_cli.affine import Affine  # noqa: E402
 from lptn_cli.preset import Preset  # noqa: E402
 from lptn_cli.translate import Retoucher  # noqa: E402
 from tests.conftest import photo  # noqa: E402

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from lptn_cli.finish import FloatImage
+from lptn_cli.affine import FloatImage
 from lptn_cli.luma import LUMA
 from lptn_cli.strength import blend, blend_gain, blend_saturation
 
