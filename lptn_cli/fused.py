@@ -143,8 +143,8 @@ def _fade_multiply_add(
 def _fit(small: Rows, look: Rows, gain: Rows, a: Rows, b: Rows) -> None:
     flatness, ninth = FLATNESS, 1 / 9
     height, n = small.shape
-    # Over three rows, with a pixel of three values more on each side. A variance is a small difference of large
-    # means: in float32 it would be noise where the photo is flat.
+    # Over three rows, with a pixel of three values more on each side. A variance is a small difference of
+    # large means: in float32 it would be noise where the photo is flat.
     sums = np.empty((4, n + 6), np.float64)
     for i in range(height):
         above, below = max(i - 1, 0), min(i + 1, height - 1)
@@ -155,7 +155,10 @@ def _fit(small: Rows, look: Rows, gain: Rows, a: Rows, b: Rows) -> None:
             sums[1, j + 3] = l0 + l1 + l2
             sums[2, j + 3] = s0 * s0 + s1 * s1 + s2 * s2
             sums[3, j + 3] = s0 * l0 + s1 * l1 + s2 * l2
-        sums[:, :3], sums[:, n + 3 :] = sums[:, 3:6], sums[:, n : n + 3]
+        for k in range(4):  # slices would take a second to compile
+            for c in range(3):
+                sums[k, c] = sums[k, c + 3]
+                sums[k, n + 3 + c] = sums[k, n + c]
         for j in range(n):
             mean_small = (sums[0, j] + sums[0, j + 3] + sums[0, j + 6]) * ninth
             mean_look = (sums[1, j] + sums[1, j + 3] + sums[1, j + 6]) * ninth
@@ -174,7 +177,9 @@ def _window_mean(image: Rows, into: Rows) -> None:
         above, below = max(i - 1, 0), min(i + 1, height - 1)
         for j in range(n):
             sums[j + 3] = image[above, j] + image[i, j] + image[below, j]
-        sums[:3], sums[n + 3 :] = sums[3:6], sums[n : n + 3]
+        for c in range(3):
+            sums[c] = sums[c + 3]
+            sums[n + 3 + c] = sums[n + c]
         for j in range(n):
             into[i, j] = (sums[j] + sums[j + 3] + sums[j + 6]) * ninth
 
