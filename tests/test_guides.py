@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lptn_cli.cli_looks import GuideName
@@ -64,6 +65,39 @@ def test_sky_and_vegetation_are_found() -> None:
 def test_turquoise_water_is_no_meadow() -> None:
     lagoon = landscape(colour(0.45, 0.65, 0.92), colour(0.05, 0.55, 0.45), colour(0.8, 0.6, 0.4))
     assert float(mean(Scene(lagoon).vegetation.expand(1, 3, -1, -1), LAND).max()) < 0.2
+
+
+def city() -> Tensor:
+    """Houses of several heights with rows of windows under a sky: (1, 3, 120, 160)."""
+    generator = torch.Generator().manual_seed(3)
+    photo = colour(0.40, 0.40, 0.42).expand(3, 120, 160).clone()
+    photo[:, :50] = colour(0.6, 0.7, 0.9)
+    for left in range(6, 150, 24):
+        top = 120 - int(torch.randint(40, 70, (), generator=generator))
+        photo[:, top:, left : left + 18] = colour(0.55, 0.53, 0.50)
+        for row in (4, 5):
+            photo[:, top + row :: 8, left + 2 : left + 16 : 4] = 0.2
+    return photo[None]
+
+
+def rocks() -> Tensor:
+    """As rough as the city, but with edges that run every way."""
+    generator = torch.Generator().manual_seed(3)
+    heaps = F.interpolate(torch.rand(1, 1, 30, 40, generator=generator), size=(120, 160), mode="bicubic")
+    light = 0.45 + 0.25 * (heaps - 0.5) + 0.06 * torch.randn(1, 1, 120, 160, generator=generator)
+    photo = light * colour(1.1, 1.0, 0.85)
+    photo[:, :, :40] = colour(0.6, 0.7, 0.9)
+    return photo.clamp(0, 1)
+
+
+def test_towns_are_found_and_light_up_at_night_and_rocks_do_not() -> None:
+    houses = slice(70, 120)
+    assert float(Scene(city()).town[:, :, houses].mean()) > 0.6
+    assert float(Scene(rocks()).town[:, :, houses].mean()) < 0.02
+    by_night = GUIDES["night"](torch.cat([city(), rocks()]))[:, :, houses]
+    warmth = by_night[:, 0] - by_night[:, 2]
+    assert float((warmth[0] > 0.15).float().mean()) > 0.05  # windows
+    assert float(warmth[1].max()) < 0.1
 
 
 @pytest.mark.parametrize("name", GUIDES)
