@@ -45,15 +45,18 @@ def night(photo: Tensor) -> Tensor:
 
 
 def day(photo: Tensor) -> Tensor:
-    """Light everywhere, white lamps instead of orange ones, a pale blue sky; shadows lift, contrast stays."""
+    """Light everywhere, a pale blue sky; lamps go out: what is bright is no brighter than what it lights."""
     scene = Scene(photo)
     mean = photo.mean((2, 3), keepdim=True)
     white = (mean.mean(1, keepdim=True) / mean.clamp(min=0.02)) ** 0.6
     balanced = (photo * white.clamp(0.6, 1.7)).clamp(0, 1.2)
     light = luma(balanced)
-    ratio = 1 + 0.55 * ((balanced + 0.04) / (light + 0.04) - 1)
+    orange = scene.warm * smoothstep(scene.light, 0.25, 0.7)
+    ratio = 1 + (0.55 - 0.45 * orange) * ((balanced + 0.04) / (light + 0.04) - 1)
     base = blur(light, 3).clamp(0, 1)
-    contrast = ((light + 0.08) / (base + 0.08)) ** 0.9  # 0.08: noise in shadows is lifted no further
+    lamps = smoothstep(scene.light - blur(scene.light, 6), 0.04, 0.2)
+    contrast = (light + 0.08) / (base + 0.08)  # 0.08: noise in shadows is lifted no further
+    contrast = contrast ** (0.9 * (1 - lamps))
     land = ratio * (0.14 + 0.58 * base**0.42) * contrast * tint(photo, 1.02, 1.0, 0.93)
     brightness = 0.66 + 0.38 * scene.light.clamp(max=0.7) + 0.08 * scene.height
     haze = 0.6 * smoothstep(scene.height, 0.25, 0.8)
