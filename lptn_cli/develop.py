@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lptn_cli import codecs
+from lptn_cli.codecs import jpeg_scans
 from lptn_cli.codecs.icc import profile_of
 from lptn_cli.codecs.image import EncodeOptions, Image, Metadata, Pixels, Source
 from lptn_cli.codecs.metadata import left_out
@@ -38,7 +39,7 @@ class Devices:
                 if turn < look.photos_at_once:
                     self._free.put(look)
         self._preset = looks[0].preset if any(look.device.type != "cpu" for look in looks) else None
-        self.take_jpegs = any(look.scans for look in looks)
+        self.take_jpegs = any(look.scans for look in looks)  # on a GPU
         self._spare: Retoucher | None = None
         self._making = threading.Lock()
 
@@ -97,8 +98,6 @@ def on_gpu(job: Job, data: bytes, devices: Devices, settings: Settings, watch: S
     options = encode_options(job, "jpeg", settings)
     if options.format != "jpeg" or options.depth == 16:
         return None
-    from lptn_cli.codecs import jpeg_scans
-
     parts = jpeg_scans.apart(data, int(settings.max_megapixels * 1e6))
     if parts is None:
         return None

@@ -73,7 +73,7 @@ class Retoucher:
     half: on a GPU, convolutions in half precision. side_by_side: on the CPU, a core for each photo instead of
     all cores for one, which is quicker for many photos in threads; torch is then left with one thread in the
     whole process. Raises UsageError (no such preset), PresetError (its weights are missing or damaged),
-    DeviceError.
+    DeviceError. `scans`: what decodes and encodes JPEGs on the GPU for `retouch_jpeg`, or None.
 
     Threads may share one. On the CPU one photo is translated at a time, unless they go side by side; on a GPU
     copies of some photos run beside the kernels of others.

@@ -140,6 +140,19 @@ def test_a_profile_is_applied_there_too(look: Retoucher, settings: Settings) -> 
     assert ours.metadata.icc == samples.profile("prophoto")
 
 
+def test_orientation_profile_and_settings_reach_the_look(
+    look: Retoucher, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: dict[str, Any] = {}
+    monkeypatch.setattr(look, "retouch_jpeg", lambda *_, **asked: heard.update(asked))
+    data = codecs.encode(
+        Image(photo(*SHAPE), "jpeg", metadata=samples.full_metadata(6)), EncodeOptions("jpeg")
+    )
+    on_gpu(job(), data, Devices([look]), replace(settings, strength=0.5, light=0.2), Stopwatch())
+    asked = {"strength": 0.5, "light": 0.2, "color": None, "orientation": 6, "icc": samples.profile()}
+    assert heard == asked
+
+
 # What the codecs do instead
 
 
