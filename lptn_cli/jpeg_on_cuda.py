@@ -32,9 +32,9 @@ def scan_codec(device: torch.device) -> ScanCodec | None:
     """What decodes and encodes there; None without nvImageCodec, and where it does not work."""
     try:
         codec = ScanCodec(device)
+        return codec if _works(codec) else None
     except (ImportError, OSError, RuntimeError):
         return None
-    return codec if _works(codec) else None
 
 
 class ScanCodec:
