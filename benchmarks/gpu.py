@@ -4,9 +4,10 @@
 
 GPU time is that between CUDA events, median of RUNS after warm-ups: shrink, network (with strength and fit,
 one CUDA graph), finish; and the published network at full resolution, in one run. Wall time is of whole
-photos, memory to memory. Writes
-OUT/gpu.json. The machine needs torch, Triton and what lptn imports: carry wheels of simplejpeg, imagecodecs
-and tifffile to a bare one.
+photos, memory to memory; disk to disk is benchmarks/gpu_files.py. Writes OUT/gpu.json.
+
+The machine needs torch, Triton and what lptn imports: carry wheels of simplejpeg, imagecodecs and tifffile to
+a bare one. For JPEGs on the GPU, which it can do without, also nvidia-nvimgcodec-cu13 and nvidia-nvjpeg.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.gpu_files import disk_to_disk
 from benchmarks.machine import machine, publish
 from lptn_cli import Retoucher, finish_cuda
 from lptn_cli.affine import Affine
@@ -31,6 +33,7 @@ from lptn_cli.finish import small_size
 from lptn_cli.network import LPTN
 
 RUNS = 30
+FILES = 200  # from disk to disk
 SHAPE = (2160, 3840, 3)
 
 
@@ -49,6 +52,8 @@ def main() -> int:
         "no:cacheprovider",
         "tests/test_cuda.py",
         "tests/test_on_cuda.py",
+        "tests/test_jpeg_on_cuda.py",
+        "tests/test_develop.py",
     ]
     passed = subprocess.run(tests, check=False).returncode == 0
     publish({"what": "a 4K photo on a GPU", **_figures(), "tests_passed": passed}, options.out, "gpu")
@@ -85,6 +90,7 @@ def _figures() -> dict[str, object]:
             for name, one in (("half", look), ("float32", full))
         },
         "peak_mib_at_100_megapixels": _peak_mib(look),
+        "disk_to_disk": disk_to_disk("cuda", FILES),
     }
 
 

@@ -12,7 +12,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("torch", "triton", "numba", "numpy", "opencv-python-headless", "simplejpeg")
+PACKAGES = (
+    "torch",
+    "triton",
+    "numba",
+    "numpy",
+    "opencv-python-headless",
+    "simplejpeg",
+    "nvidia-nvimgcodec-cu13",
+)
 
 
 def machine() -> dict[str, Any]:

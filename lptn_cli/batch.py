@@ -235,7 +235,8 @@ def _retouch(
     workers: int | None,
     max_errors: int | None,
 ) -> None:
-    from lptn_cli.pipeline import Devices, retouch_all
+    from lptn_cli.develop import Devices
+    from lptn_cli.pipeline import retouch_all
 
     threads = workers or min(CORES + len(looks), MAX_WORKERS)
     with drain_on_signals("finishing the photos in work") as stop:

@@ -22,6 +22,8 @@ def examine() -> dict[str, str]:
     """Facts by name, in the order in which they are shown."""
     import torch
 
+    from lptn_cli import jpeg_on_cuda
+
     devices = [f"cpu ({os.cpu_count()} cores, {torch.get_num_threads()} torch threads)"]
     for n in range(torch.cuda.device_count()):
         memory = torch.cuda.get_device_properties(n).total_memory / 2**30
@@ -34,6 +36,7 @@ def examine() -> dict[str, str]:
         **{name: _version(name) for name in PACKAGES},
         "torch": torch.__version__,  # with its build: +cpu or +cu...
         "devices": ", ".join(devices),
+        "gpu jpeg": jpeg_on_cuda.told(),
         "formats": ", ".join(EXTENSIONS),
         "presets": ", ".join(found) or "none",
         "preset folders": ", ".join(map(str, presets.folders())),

@@ -34,17 +34,31 @@ WARM_UPS = 3  # before a capture, as CUDA's libraries set themselves up in their
 class OnCUDA:
     """A photo in the memory of a GPU, for its two passes (translate.Placed); small images stay there."""
 
-    def __init__(self, pixels: Pixels, device: torch.device) -> None:
-        """pixels: (H, W, 3) uint8 or uint16, copied before this returns."""
-        source = torch.from_numpy(pixels)
-        self.pixels = _pinned_like(source, device).copy_(source).to(device, non_blocking=True)
+    def __init__(self, pixels: Pixels | Tensor, device: torch.device) -> None:
+        """pixels: (H, W, 3) uint8 or uint16, copied before this returns; a tensor is there already."""
+        if isinstance(pixels, Tensor):
+            self.pixels = pixels
+        else:
+            source = torch.from_numpy(pixels)
+            self.pixels = _pinned_like(source, device).copy_(source).to(device, non_blocking=True)
 
     def shrunk(self, short_side: int) -> Tensor:
         return shrink(self.pixels, *small_size(tuple(self.pixels.shape), short_side))
 
-    def finished(self, look: Affine[Tensor] | Affine[FloatImage]) -> Pixels:
+    def preview(self, short_side: int) -> Pixels:
+        """The photo shrunk, if it is larger, in this machine's memory: (h, w, 3) uint8."""
+        levels = (self.shrunk(short_side) * 255).round().to(torch.uint8)
+        pixels: Pixels = levels.cpu().numpy()
+        return pixels
+
+    def looked_at(self, look: Affine[Tensor] | Affine[FloatImage]) -> OnCUDA:
+        """The photo with the look, enlarged: it stays on the GPU."""
         device = self.pixels.device
-        result = finish(self.pixels, _mapped(look, partial(_placed, device=device)))
+        return OnCUDA(finish(self.pixels, _mapped(look, partial(_placed, device=device))), device)
+
+    def finished(self, look: Affine[Tensor] | Affine[FloatImage]) -> Pixels:
+        result = self.looked_at(look).pixels
+        device = result.device
         here = _pinned_like(result, device).copy_(result, non_blocking=True)
         if device.type == "cuda":
             torch.cuda.current_stream(device).synchronize()
@@ -114,11 +128,17 @@ class Streams(threading.local):
 
     @contextmanager
     def use(self, device: torch.device) -> Iterator[None]:
-        """Work of this thread within goes to its own stream of the GPU."""
+        """Work of this thread within goes to its own stream of the GPU, and is done when this ends."""
+        if device.type != "cuda":
+            yield
+            return
         if self.stream is None:
             self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         with torch.cuda.stream(self.stream):
-            yield
+            try:
+                yield
+            finally:  # memory that is not torch's (jpeg_on_cuda) may go then
+                self.stream.synchronize()
 
 
 @dataclass

@@ -18,15 +18,18 @@ from lptn_cli import preset as presets
 from lptn_cli.affine import Affine, FloatImage
 from lptn_cli.codecs.icc import from_srgb, is_srgb, to_srgb
 from lptn_cli.codecs.image import Pixels
+from lptn_cli.codecs.jpeg_scans import Chroma
 from lptn_cli.cores import CORES
 from lptn_cli.errors import OUT_OF_MEMORY, DeviceError, NoMemoryError, TooSmallError
 from lptn_cli.finish import STRIP_ROWS, OpenCVError, finish, fit, shrink
+from lptn_cli.jpeg_on_cuda import scan_codec
 from lptn_cli.network import LPTN, Variant, channels_last
 from lptn_cli.orientation import turn_back, turn_upright
 from lptn_cli.preset import Preset
 from lptn_cli.strength import affine, blend
 
 AT_ONCE_ON_CUDA = 3  # one photo on its way in, one in the kernels, one on its way out
+PREVIEW = 512  # pixels on the shorter side of what thumbnails are made of, which are 160 on the longer one
 
 
 class Placed(Protocol):
@@ -63,7 +66,7 @@ class Retoucher:
     half: on a GPU, convolutions in half precision. side_by_side: on the CPU, a core for each photo instead of
     all cores for one, which is quicker for many photos in threads; torch is then left with one thread in the
     whole process. Raises UsageError (no such preset), PresetError (its weights are missing or damaged),
-    DeviceError.
+    DeviceError. `scans`: what decodes and encodes JPEGs on the GPU for `retouch_jpeg`, or None.
 
     Threads may share one. On the CPU one photo is translated at a time, unless they go side by side; on a GPU
     copies of some photos run beside the kernels of others.
@@ -81,6 +84,7 @@ class Retoucher:
         self.device = find_device(device)
         self._network = channels_last(load_network(self.preset).to(self.device))
         self._on_cuda = _kernels() if self.device.type == "cuda" and self.preset.native_scale else None
+        self.scans = scan_codec(self.device) if self._on_cuda else None
         if self._on_cuda:
             self._streams = self._on_cuda.Streams()
             self._look_on_cuda = self._on_cuda.LookOnCUDA(self._network, half=half)
@@ -113,9 +117,7 @@ class Retoucher:
         colour profile; only the small image is converted. Raises TooSmallError, ValueError for other arrays.
         """
         _check(pixels)
-        strength = self.preset.strength if strength is None else strength
-        light = strength if light is None else light
-        color = strength if color is None else color
+        light, color = self._amounts(strength, light, color)
         if light == color == 0:
             return pixels.copy()
         with self._turn(), _memory_told():
@@ -124,6 +126,35 @@ class Retoucher:
             photo = self.placed(pixels)
             small = photo.shrunk(self.preset.native_scale)
             return photo.finished(self.affine(small, light, color, orientation, icc))
+
+    def retouch_jpeg(
+        self, scans: bytes, quality: int, subsampling: Chroma, *,
+        strength: float | None = None, light: float | None = None, color: float | None = None,
+        orientation: int = 1, icc: bytes | None = None,
+    ) -> tuple[bytes, Pixels] | None:  # fmt: skip
+        """The scans of a JPEG with the look, made on the GPU from end to end, and a preview of the result.
+
+        scans: of `jpeg_scans.apart`. Options and errors as of a call. None where the GPU does not do it:
+        without `scans`, at strength 0, which needs the photo's own values, and for what nvImageCodec refuses.
+        """
+        light, color = self._amounts(strength, light, color)
+        native_scale = self.preset.native_scale
+        if self.scans is None or self._on_cuda is None or native_scale is None or light == color == 0:
+            return None
+        with self._turn(), _memory_told():
+            pixels = self.scans.decode(scans)
+            if pixels is None:
+                return None
+            photo = self._on_cuda.OnCUDA(pixels, self.device)
+            look = self.affine(photo.shrunk(native_scale), light, color, orientation, icc)
+            result = photo.looked_at(look)
+            encoded = self.scans.encode(result.pixels, quality, subsampling)
+            return None if encoded is None else (encoded, result.preview(PREVIEW))
+
+    def _amounts(self, strength: float | None, *parts: float | None) -> list[float]:
+        """How far each part of the look goes: where it does not say, as far as all of it."""
+        strength = self.preset.strength if strength is None else strength
+        return [strength if part is None else part for part in parts]
 
     def _turn(self) -> AbstractContextManager[object]:
         """Alone on the CPU, on a stream of one's own on a GPU."""

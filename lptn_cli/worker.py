@@ -17,7 +17,7 @@ from lptn_cli.report import Outcome
 from lptn_cli.settings import Settings
 
 if TYPE_CHECKING:
-    from lptn_cli.pipeline import Devices
+    from lptn_cli.develop import Devices
 
 GROUP = 16  # CPU cores of one worker: threads of one process keep so many busy
 
@@ -38,7 +38,7 @@ class Worker:
 
     def ready(self) -> str:
         """Load the look; gives the version of lptn that is here. Raises StartError."""
-        from lptn_cli.pipeline import Devices
+        from lptn_cli.develop import Devices
         from lptn_cli.translate import Retoucher
 
         settings, weights, device, half, folder, part = self._given

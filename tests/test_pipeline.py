@@ -18,9 +18,10 @@ import torch
 from lptn_cli import photos, pipeline
 from lptn_cli.atomic import write_atomic
 from lptn_cli.codecs.image import Image, Pixels
+from lptn_cli.develop import Devices, retouch_image
 from lptn_cli.errors import NoMemoryError, TooSmallError
 from lptn_cli.manifest import Manifest
-from lptn_cli.pipeline import Devices, retouch_all, retouch_image, retouch_one
+from lptn_cli.pipeline import retouch_all, retouch_one
 from lptn_cli.plan import STDOUT, Job
 from lptn_cli.preset import Preset
 from lptn_cli.report import Outcome, Report
@@ -45,6 +46,7 @@ class OnDevice:
     device: torch.device = torch.device("cpu")  # noqa: RUF009
     photos_at_once: int = 1
     preset: Preset | None = None
+    scans: None = None
 
     def __call__(self, pixels: Pixels, **options: Any) -> Pixels:
         return self.look(pixels, **options)

@@ -20,7 +20,7 @@ from .image import EncodeOptions, Header, Image, Metadata, Pixels
 from .jpeg_segments import Frame, Segment, all_built, broken, collected, walk
 from .second_pictures import note as dropped
 
-_LARGEST = 65500  # of libjpeg
+LARGEST = 65500  # of libjpeg
 # What is left of the chroma decides: never fewer samples in a direction than the source had, if there is one.
 _SUBSAMPLINGS: dict[tuple[int, int], Literal["444", "422", "420"]] = {
     (1, 1): "444",
@@ -80,7 +80,7 @@ def decode(data: bytes) -> Image:
 def encode(image: Image, options: EncodeOptions) -> bytes:
     """A baseline JPEG; alpha is laid on white. Raises EncodeError beyond 65500 pixels a side."""
     height, width = image.pixels.shape[:2]
-    if max(height, width) > _LARGEST:
+    if max(height, width) > LARGEST:
         raise EncodeError(f"{width}x{height} is too large for JPEG, which ends at 65500; use --format tiff")
     pixels = _on_white(image)
     subsampling = options.subsampling
@@ -96,7 +96,7 @@ def encode(image: Image, options: EncodeOptions) -> bytes:
         )
     except ValueError as error:
         raise EncodeError(f"the JPEG encoder failed ({error}); try --format png") from None
-    return _spliced(data, image.metadata)
+    return spliced(data, image.metadata)
 
 
 def _check(frame: Frame) -> None:
@@ -128,7 +128,7 @@ def _on_white(image: Image) -> Pixels:
     return ((mixed + 127) // 255).astype(np.uint8)
 
 
-def _spliced(data: bytes, metadata: Metadata) -> bytes:
+def spliced(data: bytes, metadata: Metadata) -> bytes:
     """The encoder's file with its density set and the segments after its JFIF one, which must come first."""
     start = 4 + int.from_bytes(data[4:6], "big")
     jfif = bytearray(data[:start])
