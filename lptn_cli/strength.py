@@ -8,15 +8,10 @@ tensors on any device.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
-from lptn_cli.affine import Affine, FloatImage
+from lptn_cli.affine import Affine, T
 from lptn_cli.luma import fade, luma
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-T = TypeVar("T", FloatImage, "Tensor")
 
 LUMA_FLOOR = 0.02  # keeps the luma ratio finite in black
 LEAST_ROOM = 1e-4
