@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FloatImage = NDArray[np.float32]
 T = TypeVar("T", FloatImage, "Tensor")
+S = TypeVar("S", FloatImage, "Tensor")
 
 # Variance below which the fit trusts the network's own gain rather than the slope it sees; (0.8 / 255)^2.
 FLATNESS = 1e-5
@@ -32,6 +33,11 @@ class Affine(Generic[T]):
     a: T
     b: T
     of_luma: T | None = None
+
+    def mapped(self, function: Callable[[T], S]) -> Affine[S]:
+        """The same with its images elsewhere: copied, or on another device."""
+        of_luma = None if self.of_luma is None else function(self.of_luma)
+        return Affine(function(self.a), function(self.b), of_luma)
 
     def fading(self, saturation: T) -> Affine[T]:
         """The same for a photo of which only that share of its colour is taken, (h, w, 1) in [0, 1]."""

@@ -54,7 +54,7 @@ class OnCUDA:
     def looked_at(self, look: Affine[Tensor] | Affine[FloatImage]) -> OnCUDA:
         """The photo with the look, enlarged: it stays on the GPU."""
         device = self.pixels.device
-        return OnCUDA(finish(self.pixels, _mapped(look, partial(_placed, device=device))), device)
+        return OnCUDA(finish(self.pixels, look.mapped(partial(_placed, device=device))), device)
 
     def finished(self, look: Affine[Tensor] | Affine[FloatImage]) -> Pixels:
         result = self.looked_at(look).pixels
@@ -101,11 +101,6 @@ def window_mean(image: Tensor) -> Tensor:
     """finish.window_mean of a tensor."""
     framed = F.pad(image.permute(2, 0, 1)[None], (1, 1, 1, 1), mode="replicate")
     return F.avg_pool2d(framed, 3, stride=1)[0].permute(1, 2, 0)
-
-
-def _mapped(look: Affine[Any], function: Callable[[Any], Tensor]) -> Affine[Tensor]:
-    of_luma = None if look.of_luma is None else function(look.of_luma)
-    return Affine(function(look.a), function(look.b), of_luma)
 
 
 def _placed(image: Tensor | FloatImage, device: torch.device) -> Tensor:
@@ -173,7 +168,7 @@ class Graphs:
             stream.wait_event(one.done)
             one.image.copy_(image)
             one.graph.replay()
-            results = _mapped(one.results, torch.clone)
+            results = one.results.mapped(torch.clone)
             one.done.record(stream)
             return results
 
