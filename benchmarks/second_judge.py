@@ -104,12 +104,12 @@ def _trained(groups: dict[str, list[Pixels8]]) -> nn.Module:
     body = [value for name, value in judge.named_parameters() if not name.startswith("_fc")]
     rates = {"params": body, "lr": BODY_RATE}, {"params": head, "lr": HEAD_RATE}
     optimizer = torch.optim.AdamW(rates, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: max(0.0, 1 - progress()))
     started = time.monotonic()
 
     def progress() -> float:
         return (time.monotonic() - started) / (60 * MINUTES)
 
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: max(0.0, 1 - progress()))
     while progress() < 1:
         chosen = torch.multinomial(weights, BATCH, replacement=True)
         with torch.autocast("cpu", torch.bfloat16):
