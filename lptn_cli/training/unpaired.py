@@ -12,15 +12,18 @@ from torch import Tensor
 from lptn_cli.network import LPTN
 from lptn_cli.training import losses
 from lptn_cli.training.batches import GroupBatches, pair_batch
-from lptn_cli.training.data import GroupData, Pixels8, tensor
+from lptn_cli.training.data import GroupData, Pair, Pixels8, tensor
 from lptn_cli.training.discriminator import Adversary
 from lptn_cli.training.guides import Guide
 from lptn_cli.training.loop import Translate
+from lptn_cli.training.renderings import varied
 
 DIRECTIONS = 24
 STRUCTURE_STRIDE = 4
 IDENTITY_SHARE = 0.25  # of the batches
-IDENTITY = 10  # weight of the loss there
+UNDO_SHARE = 0.25
+UNDO_VARIATION = 2.5  # of what is shown then; see renderings.varied
+EXACT = 10  # weight of the loss of both, where it is known what is wanted
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,17 @@ class UnpairedObjective:
     """The objective of `lptn train --from --to`: patches as the target has them, the photo's structure.
 
     With a guide, a hand-written look (guides.py), the results stay near to what it makes of the photos. Every
-    fourth batch is of photos to leave alone, where there are any.
+    fourth batch is of photos to leave alone, where there are any. With `undo`, the guide of the way back,
+    every fourth is of what that makes of the targets, which are wanted back: real photos, sharp to the edges.
     """
 
     learning_rate = 6e-4
 
-    def __init__(self, data: GroupData, device: torch.device, guide: Guide | None = None) -> None:
+    def __init__(
+        self, data: GroupData, device: torch.device, guide: Guide | None = None, undo: Guide | None = None
+    ) -> None:
         self.data, self.device = data, device
+        self.undone = [Pair("", _guided(undo, photo), photo) for photo in data.targets] if undo else []
         self.weights = GUIDED if guide else FREE
         self.batches = GroupBatches(data, [_guided(guide, photo) for photo in data.photos] if guide else None)
         self.adversary = (
@@ -62,9 +69,16 @@ class UnpairedObjective:
         return self.data.held_back
 
     def loss(self, network: Translate, generator: torch.Generator) -> Tensor:
-        if self.data.identity and float(torch.rand((), generator=generator)) < IDENTITY_SHARE:
+        kind = float(torch.rand((), generator=generator)) if self.data.identity or self.undone else 0.5
+        if self.data.identity and kind < IDENTITY_SHARE:
             photos = pair_batch([(self.data.identity, 1.0)], generator)[0].to(self.device)
-            return IDENTITY * losses.to_guide(network(photos), photos)
+            return EXACT * losses.to_guide(network(photos), photos)
+        if self.undone and kind >= 1 - UNDO_SHARE:
+            undone, wanted, _ = pair_batch([(self.undone, 1.0)], generator)
+            shown, wanted = varied(undone, generator, UNDO_VARIATION).to(self.device), wanted.to(self.device)
+            result = network(shown)
+            new = losses.new_edges(shown[::2], result[::2])
+            return EXACT * losses.to_guide(result, wanted) + self.weights.new_edges * new
         photos, wanted, targets = (batch.to(self.device) for batch in self.batches.draw(generator))
         result = network(photos)
         w, before, after = self.weights, photos[::2], result[::2]  # half of them costs half and says enough
