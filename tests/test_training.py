@@ -27,6 +27,7 @@ from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.renderings import unedited, varied
 from lptn_cli.training.run import OWN
 from lptn_cli.training.unpaired import UnpairedObjective
+from lptn_cli.translate import load_network
 from tests.command import run as lptn
 from tests.command import save
 from tests.conftest import photo
@@ -283,6 +284,27 @@ def test_other_ways_to_learn_without_pairs(
     assert {"night": change < -10, "day": change > 10, None: abs(change) < 10}[guide]
     assert (tmp_path / "w" / "sheet.png").stat().st_size > 1000
     assert "structure: " in (tmp_path / "w" / "losses.svg").read_text()
+
+
+def test_a_run_can_begin_with_a_preset(preset: Preset, pairs: Path, tmp_path: Path) -> None:
+    """Its weights and levels are the first ones, whatever --levels says; native scales must agree."""
+
+    def start(native_scale: int) -> Preset:
+        listener = Listener(stop_after=1)
+        return run.train(
+            "finer", partial(run.groups, [pairs / "input"], [pairs / "target"], [], None, None, False),
+            minutes=10, resume=False, native_scale=native_scale, levels=4, device="cpu", seed=0,
+            work=tmp_path / "work", to=tmp_path, overwrite=True, said={}, report=listener,
+            stop=listener.stop, start=str(preset.path),
+        )  # fmt: skip
+
+    before, after = load_network(preset).state_dict(), load_network(start(64)).state_dict()
+    assert before.keys() == after.keys()
+    largest = max(float((before[key] - after[key]).abs().max()) for key in before)
+    assert 0 < largest < 1e-3  # one step of a warm-up
+    (tmp_path / "work" / "checkpoint.pt").unlink()
+    with pytest.raises(UsageError, match="give --native-scale 64"):
+        start(60)
 
 
 def test_black_and_white_stays_so() -> None:

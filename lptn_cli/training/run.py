@@ -12,7 +12,7 @@ import torch
 from lptn_cli.checkpoint import place_for, write_preset
 from lptn_cli.errors import OutputError, StoppedError, UsageError
 from lptn_cli.network import LPTN, Variant
-from lptn_cli.preset import Preset, read
+from lptn_cli.preset import Preset, find, read
 from lptn_cli.signals import Stop
 from lptn_cli.training.data import load_groups, load_pairs
 from lptn_cli.training.guides import GUIDES
@@ -21,7 +21,7 @@ from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.pictures import write_curves, write_sheet
 from lptn_cli.training.published import PublishedObjective
 from lptn_cli.training.unpaired import UnpairedObjective
-from lptn_cli.translate import Retoucher, find_device
+from lptn_cli.translate import Retoucher, find_device, load_network
 
 OWN = Variant(padding="reflect", normalization="none", output="linear")
 FADING = replace(OWN, detail_colour="faded")
@@ -107,12 +107,14 @@ def train(
     said: Mapping[str, str],
     report: TrainingReport,
     stop: Stop,
+    start: str | None = None,
 ) -> Preset:
     """Train the preset NAME and write it to `to`, anew at every checkpoint.
 
-    levels: of the pyramid above its low-frequency component (num_high). `said` holds the preset's description
-    and license. `work` gets checkpoint.pt and log.jsonl, and at every checkpoint sheet.png (held-back photos
-    before and after) and losses.svg. When a stop is asked, the state is kept and the preset is usable.
+    levels: of the pyramid above its low-frequency component (num_high). start: the preset whose weights, and
+    so levels, are the first ones. `said` holds the preset's description and license. `work` gets
+    checkpoint.pt and log.jsonl, and at every checkpoint sheet.png (held-back photos before and after) and
+    losses.svg. When a stop is asked, the state is kept and the preset is usable.
     Raises UsageError (too few photos, a run that would be lost), StartError, OutputError, StoppedError.
     """
     checkpoint, log = work / "checkpoint.pt", work / "log.jsonl"
@@ -127,8 +129,11 @@ def train(
         report.note(f"skipped {line}")
     report.note(f"training on {source.counts}")
     torch.manual_seed(seed)
-    network = near_identity(LPTN(num_high=levels, variant=source.variant))
-    options: dict[str, int | str] = {"--levels": levels, "--native-scale": native_scale, **source.options}
+    network = _first(start, levels, native_scale, source.variant)
+    options: dict[str, int | str] = {
+        "--levels": network.num_high, "--native-scale": native_scale, "--start": start or "none",
+        **source.options,
+    }  # fmt: skip
     trainer = Trainer(network, source.objective, on, seed, options)
     if resume:
         trainer.resume(checkpoint)
@@ -156,6 +161,20 @@ def train(
     if not trainer.step:
         raise StoppedError("stopped before the first step; nothing was written")
     return read(to / f"{name}.toml")
+
+
+def _first(start: str | None, levels: int, native_scale: int, variant: Variant) -> LPTN:
+    """The network before its first step: that of the preset `start`, or one that changes little.
+
+    Raises UsageError, PresetError.
+    """
+    if start is None:
+        return near_identity(LPTN(num_high=levels, variant=variant))
+    preset = find(start)
+    if preset.native_scale != native_scale:
+        remedy = f"give --native-scale {preset.native_scale}" if preset.native_scale else "start with another"
+        raise UsageError(f"{preset.name} does not work at a native scale of {native_scale}; {remedy}")
+    return load_network(preset)
 
 
 def _make_folders(*folders: Path) -> None:
