@@ -6,10 +6,11 @@ network of pixels applies it (conditional sequential modulation: He et al., CSRN
 together then retouch as many flat renderings of well-graded photos as LPTN needs to learn the same:
 
     pip install 'lptn[eye]'
-    python -m lptn_cli.training.teacher PAIRS --photos DIR --photos DIR -o labelled/ --minutes 20
-    lptn train NAME --pairs labelled/
+    python -m lptn_cli.training.teacher PAIRS --photos DIR --identity DIR -o lessons/ --minutes 20
+    lptn train NAME --pairs lessons/
 
 PAIRS holds input/ and target/. What training holds back there, and photos that show the same, is left out.
+Teachers are kept in the output folder; a run that is begun again goes on with those it finds there.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -33,6 +37,7 @@ from lptn_cli.training.data import PairData, Pixels8, load_pairs, tensor
 from lptn_cli.training.eye import FEATURES, features, load_eye, square
 from lptn_cli.training.pairs import PairObjective, psnr
 from lptn_cli.training.renderings import unedited
+from lptn_cli.translate import Retoucher
 
 SHORT_SIDE = 240  # pixels: of the pairs that are written
 SIDE = 144  # pixels: photos are squeezed to a square
@@ -135,28 +140,46 @@ def _average(averaged: Tensor, current: Tensor, step: Tensor | int) -> Tensor:
     return averaged.lerp(current, 1 - min(EMA_DECAY, int(step) / (int(step) + 10)))
 
 
-def taught(teachers: Sequence[Teacher], photo: Tensor) -> Tensor:
-    """The mean of what the teachers make of (1, 3, h, w), in [0, 1]."""
-    with torch.inference_mode():
-        return torch.stack([teacher(photo).clamp(0, 1) for teacher in teachers]).mean(0)
+@dataclass(frozen=True)
+class Staff:
+    """Some teachers, and maybe a preset that has a share in what they say."""
+
+    teachers: Sequence[Teacher]
+    guest: Retoucher | None = None
+    share: float = 0.0  # of the guest
+
+    def taught(self, photo: Tensor) -> Tensor:
+        """What (1, 3, h, w) should become, in [0, 1]."""
+        with torch.inference_mode():
+            mean = torch.stack([teacher(photo).clamp(0, 1) for teacher in self.teachers]).mean(0)
+        if self.guest is None:
+            return mean
+        said = tensor(np.asarray(self.guest(_pixels(photo)), np.uint8)[None])
+        return mean.lerp(said, self.share)
 
 
-def renderings(data: PairData, seed: int) -> Iterator[tuple[str, Tensor]]:
-    """Names and photos (1, 3, h, w) to be retouched: the pairs' inputs, and flat renderings of the others."""
+def lessons(staff: Staff, data: PairData, seed: int) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Names, photos (1, 3, h, w) and what they should become: of the pairs, of flat renderings of the photos
+    to restore, and of photos to leave alone."""
     generator = torch.Generator().manual_seed(seed)
     for pair in data.pairs:
-        yield pair.name, tensor(pair.input[None])
+        photo = tensor(pair.input[None])
+        yield pair.name, photo, staff.taught(photo)
     for n in range(RENDERINGS):
         for pair in data.restore:
-            yield f"{pair.name}-{n}", unedited(tensor(pair.input[None]), generator)
+            photo = unedited(tensor(pair.input[None]), generator)
+            yield f"{pair.name}-flat-{n}", photo, staff.taught(photo)
+    for pair in data.identity:
+        photo = tensor(pair.input[None])
+        yield f"{pair.name}-good", photo, photo
 
 
-def write_pairs(teachers: Sequence[Teacher], photos: Iterable[tuple[str, Tensor]], folder: Path) -> None:
-    """The photos as FOLDER/input and what is taught of them as FOLDER/target. Raises WriteError."""
+def write_pairs(lessons: Iterable[tuple[str, Tensor, Tensor]], folder: Path) -> None:
+    """FOLDER/input and FOLDER/target, as JPEGs. Raises WriteError."""
     for side in ("input", "target"):
         (folder / side).mkdir(parents=True, exist_ok=True)
-    for name, photo in photos:
-        for side, image in (("input", photo), ("target", taught(teachers, photo))):
+    for name, *sides in lessons:
+        for side, image in zip(("input", "target"), sides, strict=True):
             encoded = encode(Image(_pixels(image), "jpeg"), EncodeOptions("jpeg", QUALITY, "444"))
             write_atomic(folder / side / f"{name}.jpg", encoded, overwrite=True)
 
@@ -174,30 +197,37 @@ def _clock(minutes: float) -> Callable[[int], float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    several: dict[str, Any] = {"type": Path, "action": "append", "default": []}
     parser.add_argument("pairs", type=Path)
-    parser.add_argument(
-        "--photos", type=Path, action="append", default=[], help="well-graded ones, to be rendered flat"
-    )
+    parser.add_argument("--photos", **several, help="well-graded ones, to be rendered flat")
+    parser.add_argument("--identity", **several, help="photos that should stay as they are")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=20, help="for each teacher")
-    parser.add_argument(
-        "--eyes", type=int, nargs="+", default=[0, 0], help="EfficientNet-Lite of each teacher"
-    )
+    parser.add_argument("--eyes", type=int, nargs="+", default=[0, 0], help="EfficientNet-Lite of each")
+    parser.add_argument("--guest", help="a preset that has a share in what is taught")
+    parser.add_argument("--share", type=float, default=0.3, help="of the guest")
     options = parser.parse_args()
-    data = load_pairs(options.pairs, [], options.photos, SHORT_SIDE)
-    objective = PairObjective(data, torch.device("cpu"))
-    teachers: list[Teacher] = []
+    data = load_pairs(options.pairs, options.identity, options.photos, SHORT_SIDE)
+    objective = PairObjective(replace(data, identity=[]), torch.device("cpu"))
     options.output.mkdir(parents=True, exist_ok=True)
-    for seed, eye in enumerate(options.eyes):
-        teachers.append(train(objective, eye, _clock(options.minutes), seed))
-        torch.save(teachers[-1].state_dict(), options.output / f"teacher-{seed + 1}.pt")
-        for of, some in ((f"teacher {seed + 1}", teachers[-1:]), ("all so far", teachers)):
-            figures = [psnr(taught(some, tensor(pair.input[None])), pair.target) for pair in data.held_back]
-            sys.stdout.write(
-                f"{of}: {sum(figures) / len(figures):.2f} dB on {len(figures)} held-back pairs\n"
-            )
+    teachers: list[Teacher] = []
+    for n, eye in enumerate(options.eyes):
+        kept = options.output / f"teacher-{n + 1}.pt"
+        if kept.exists():
+            teachers.append(Teacher(eye).eval())
+            teachers[-1].load_state_dict(torch.load(kept, weights_only=True))
+        else:
+            teachers.append(train(objective, eye, _clock(options.minutes), seed=n))
+            torch.save(teachers[-1].state_dict(), kept)
+        for who, some in ((f"teacher {n + 1}", teachers[-1:]), ("all so far", teachers)):
+            figures = [
+                psnr(Staff(some).taught(tensor(pair.input[None])), pair.target) for pair in data.held_back
+            ]
+            mean = sum(figures) / len(figures)
+            sys.stdout.write(f"{who}: {mean:.2f} dB on {len(figures)} held-back pairs\n")
             sys.stdout.flush()
-    write_pairs(teachers, renderings(data, seed=0), options.output)
+    guest = Retoucher(options.guest, "cpu") if options.guest else None
+    write_pairs(lessons(Staff(teachers, guest, options.share), data, seed=0), options.output)
 
 
 if __name__ == "__main__":
