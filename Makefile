@@ -7,7 +7,7 @@ OUT ?= demo-out
 LOOKS ?= retouch day-to-night night-to-day summer-to-winter winter-to-summer golden-hour autumn
 GPU_OUT ?= $(if $(filter environment,$(origin OUT)),$(OUT),benchmarks/results)
 
-.PHONY: setup demo test lint man bench looks gpu-check clean
+.PHONY: setup demo test lint man bench looks pictures gpu-check clean
 
 setup: $(VENV)/.done
 
@@ -26,6 +26,10 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The pictures of the README and of the model cards, of rendered scenes.
+pictures: setup
+	$(BIN)/python -m demo.strips
 
 bench: setup
 	$(BIN)/python -m benchmarks.batch --out benchmarks/results
