@@ -46,7 +46,7 @@ QUANTILES = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
 BATCH, PIXELS = 12, 3000  # photos a step, and pixels of each
 EYE_RATE, RATE, WEIGHT_DECAY, EMA_DECAY = 2e-4, 2e-3, 0.03, 0.995
 WARM_UP_STEPS = 50
-RENDERINGS = 4  # of each photo
+RENDERINGS = 2  # of each photo
 QUALITY = 97  # JPEG
 
 
