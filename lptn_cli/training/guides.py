@@ -57,10 +57,10 @@ def day(photo: Tensor) -> Tensor:
     lamps = smoothstep(scene.light - blur(scene.light, 6), 0.04, 0.2)
     contrast = (light + 0.05) / (base + 0.05)  # 0.05: noise in shadows is lifted no further
     contrast = contrast ** (0.9 * (1 - lamps))
-    land = ratio * (0.06 + 0.70 * base**0.44) * contrast * tint(photo, 1.03, 1.0, 0.92)
-    brightness = 0.60 + 0.38 * scene.light.clamp(max=0.7) + 0.12 * scene.height
+    land = ratio * (0.18 + 0.68 * base**0.42) * contrast * tint(photo, 1.03, 1.0, 0.92)
+    brightness = 0.78 + 0.24 * scene.light.clamp(max=0.7) + 0.12 * scene.height
     haze = 0.6 * smoothstep(scene.height, 0.25, 0.8)
-    sky = brightness * mix(tint(photo, 0.72, 1.0, 1.36), tint(photo, 1.0, 1.0, 1.03), haze)
+    sky = brightness * mix(tint(photo, 0.69, 1.0, 1.40), tint(photo, 1.0, 1.0, 1.03), haze)
     return mix(land.clamp(0, 1), sky, scene.night_sky).clamp(0, 1)
 
 
