@@ -121,14 +121,15 @@ def summer(photo: Tensor) -> Tensor:
 def golden(photo: Tensor) -> Tensor:
     """Low sun: amber where light falls, dim shadows, a sky that glows above the horizon."""
     scene = Scene(photo)
-    glow = torch.exp(-(((scene.height - scene.horizon) / 0.38) ** 2))
-    seen = mix(photo, photo * tint(photo, 1.25, 0.97, 0.80), 0.5 * scene.vegetation)
+    glow = torch.exp(-(((scene.height - scene.horizon) / 0.48) ** 2))
+    seen = mix(photo, photo * tint(photo, 1.25, 0.97, 0.80), 0.15 * scene.vegetation)
     ratio = mix(seen / scene.light.clamp(min=0.03), torch.ones_like(photo), 0.15)
     amber = smoothstep(scene.light, 0.15, 0.8)
-    tone = mix(tint(photo, 1.10, 0.95, 0.88), tint(photo, 1.36, 0.96, 0.48), amber)
-    land = _lit(ratio * tone, 0.88 * scene.light**1.18)
-    tone = mix(tint(photo, 0.98, 0.93, 1.16), tint(photo, 1.42, 0.91, 0.50), glow)
-    sky = _lit(mix(tone, ratio * tone, 0.18), (0.04 + 0.86 * scene.light**1.1) * (0.74 + 0.26 * glow))
+    tone = mix(tint(photo, 1.10, 0.95, 0.88), tint(photo, 1.42, 0.94, 0.40), amber)
+    land = _lit(ratio * tone, 0.77 * scene.light**1.28)
+    tone = mix(tint(photo, 1.0, 0.92, 1.15), tint(photo, 1.6, 0.85, 0.35), glow)
+    bright = mix(0.09 + 0.43 * scene.light, 0.62 + 0.34 * scene.light, glow)
+    sky = _lit(mix(tone, ratio * tone, 0.18), bright)
     return mix(land, sky, 0.92 * scene.sky).clamp(0, 1)
 
 
