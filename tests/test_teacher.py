@@ -15,7 +15,7 @@ from lptn_cli.preset import Preset
 from lptn_cli.training.data import Pair, PairData, load_sides, tensor
 from lptn_cli.training.eye import load_eye
 from lptn_cli.training.pairs import PairObjective
-from lptn_cli.training.teacher import REACHES, Staff, Teacher, lessons, train, write_pairs
+from lptn_cli.training.teacher import RENDERINGS, Staff, Teacher, lessons, train, write_pairs
 from lptn_cli.translate import Retoucher
 from tests.conftest import photo
 
@@ -89,7 +89,7 @@ def test_lessons_are_of_pairs_of_flat_renderings_and_of_photos_to_leave_alone(
     teacher: Teacher, data: PairData, tmp_path: Path
 ) -> None:
     taught = {name: (photo, after) for name, photo, after in lessons(Staff([teacher]), data, seed=0)}
-    flat = {f"good-{n}-flat-{k}" for n in (20, 21) for k in range(len(REACHES))}
+    flat = {f"good-{n}-flat-{k}" for n in (20, 21) for k in range(RENDERINGS)}
     assert taught.keys() == {pair.name for pair in data.pairs} | flat | {"fine-good"}
     before, after = taught["fine-good"]
     assert torch.equal(before, after)

@@ -28,17 +28,14 @@ def varied(photos: Tensor, generator: torch.Generator, amount: float = 1.0) -> T
     )
 
 
-def unedited(photos: Tensor, generator: torch.Generator, reach: float = 1.0) -> Tensor:
-    """Each as a raw converter's plain rendering: darker, flatter, paler, off in colour.
-
-    reach 1: by up to 1.9 EV, to 0.65 of the contrast and 0.55 of the saturation, by 0.18 EV of red and blue.
-    """
+def unedited(photos: Tensor, generator: torch.Generator) -> Tensor:
+    """Each as a raw converter's plain rendering: darker by up to 1.9 EV, flatter, paler, off in colour."""
     return _rendered(
         photos,
-        stops=_each(photos, -1.9 * reach, 0.2, generator),
-        tint=0.18 * reach,
-        contrast=_each(photos, 1 - 0.35 * reach, 1.0, generator),
-        saturation=_each(photos, 1 - 0.45 * reach, 1.0, generator),
+        stops=_each(photos, -1.9, 0.2, generator),
+        tint=0.18,
+        contrast=_each(photos, 0.65, 1.0, generator),
+        saturation=_each(photos, 0.55, 1.0, generator),
         generator=generator,
     )
 

@@ -46,7 +46,7 @@ QUANTILES = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
 BATCH, PIXELS = 12, 3000  # photos a step, and pixels of each
 EYE_RATE, RATE, WEIGHT_DECAY, EMA_DECAY = 2e-4, 2e-3, 0.03, 0.995
 WARM_UP_STEPS = 50
-REACHES = (1.0, 1.0, 1.6)  # of the flat renderings of each photo; see renderings.unedited
+RENDERINGS = 2  # of each photo
 QUALITY = 97  # JPEG
 
 
@@ -165,9 +165,9 @@ def lessons(staff: Staff, data: PairData, seed: int) -> Iterator[tuple[str, Tens
     for pair in data.pairs:
         photo = tensor(pair.input[None])
         yield pair.name, photo, staff.taught(photo)
-    for n, reach in enumerate(REACHES):
+    for n in range(RENDERINGS):
         for pair in data.restore:
-            photo = unedited(tensor(pair.input[None]), generator, reach)
+            photo = unedited(tensor(pair.input[None]), generator)
             yield f"{pair.name}-flat-{n}", photo, staff.taught(photo)
     for pair in data.identity:
         photo = tensor(pair.input[None])
