@@ -27,7 +27,7 @@ from benchmarks.looks import JOBS
 from benchmarks.machine import machine, preset_options, publish
 from lptn_cli import Retoucher
 from lptn_cli.training.data import Pixels8, load_photos, split, tensor
-from lptn_cli.training.eye import DEVIATION, FEATURES, MEAN, load_eye, square
+from lptn_cli.training.eye import FEATURES, load_eye, normal, square
 from lptn_cli.training.judge import GROUPS, judged, load_judge
 
 KEPT = Path("runs/second-judge.pt")
@@ -85,7 +85,7 @@ def _says(judge: nn.Module, photos: Sequence[Any]) -> list[str]:
     said = []
     with torch.inference_mode():
         for photo in photos:
-            image = _normal(square(square(tensor(photo[None]), LOADED), SEEN))
+            image = normal(square(square(tensor(photo[None]), LOADED), SEEN))
             said.append(GROUPS[int((judge(image) + judge(image.flip(3))).argmax())])
     return said
 
@@ -129,11 +129,7 @@ def _varied(images: Tensor) -> Tensor:
     side = int(torch.randint(130, LOADED + 1, ()))
     top, left = (int(torch.randint(LOADED - side + 1, ())) for _ in range(2))
     cut = square(images[:, :, top : top + side, left : left + side], SEEN)
-    return _normal((cut * (0.9 + 0.2 * torch.rand(len(cut), 1, 1, 1))).clamp(0, 1))
-
-
-def _normal(images: Tensor) -> Tensor:
-    return ((images - MEAN) / DEVIATION).contiguous(memory_format=torch.channels_last)
+    return normal((cut * (0.9 + 0.2 * torch.rand(len(cut), 1, 1, 1))).clamp(0, 1))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from skimage.data import astronaut
 
 from benchmarks.machine import machine, publish
 from lptn_cli import Retoucher
-from lptn_cli.training.data import Pixels8, tensor
+from lptn_cli.training.data import Pixels8, pixels_of, tensor
 from lptn_cli.training.renderings import unedited
 
 FACE = slice(70, 180), slice(180, 262)
@@ -34,7 +34,7 @@ def main() -> None:
     options = parser.parse_args()
     photo: Pixels8 = astronaut()  # type: ignore[no-untyped-call]
     generator = torch.Generator().manual_seed(0)
-    flat = [_pixels(unedited(tensor(photo[None]), generator)) for _ in range(RENDERINGS)]
+    flat = [pixels_of(unedited(tensor(photo[None]), generator)) for _ in range(RENDERINGS)]
     presets = {}
     for name in options.preset:
         look = Retoucher(name, "cpu")
@@ -57,11 +57,6 @@ def _against(photo: Pixels8, results: list[Pixels8]) -> dict[str, float]:
 
 def _hue(lab: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
     return math.degrees(math.atan2(float(lab[..., 2].mean()), float(lab[..., 1].mean())))
-
-
-def _pixels(photo: torch.Tensor) -> Pixels8:
-    pixels: Pixels8 = (photo[0] * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
-    return pixels
 
 
 if __name__ == "__main__":

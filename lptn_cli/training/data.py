@@ -165,6 +165,12 @@ def tensor(pixels: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(255)
 
 
+def pixels_of(image: Tensor) -> Pixels8:
+    """(1, 3, h, w) in [0, 1], what leaves the range clamped -> (h, w, 3) uint8: the way back of `tensor`."""
+    levels: Pixels8 = (image[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
+    return levels
+
+
 def _load(
     folder: Path, short_side: int, skipped: list[str], *, smaller: bool = False
 ) -> Iterator[tuple[str, Pixels8]]:

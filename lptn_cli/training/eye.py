@@ -36,8 +36,12 @@ def load_eye(size: int) -> nn.Module:
 
 def features(eye: nn.Module, photos: Tensor) -> Tensor:
     """What the eye sees in squares (n, 3, s, s) RGB in [0, 1]: (n, FEATURES)."""
-    shown = ((photos - MEAN) / DEVIATION).contiguous(memory_format=torch.channels_last)
-    return eye.extract_features(shown).mean((2, 3))  # type: ignore[operator, no-any-return]
+    return eye.extract_features(normal(photos)).mean((2, 3))  # type: ignore[operator, no-any-return]
+
+
+def normal(photos: Tensor) -> Tensor:
+    """Values as the eye knows them: less MEAN, over DEVIATION."""
+    return ((photos - MEAN) / DEVIATION).contiguous(memory_format=torch.channels_last)
 
 
 def square(photos: Tensor, side: int) -> Tensor:

@@ -33,7 +33,7 @@ from lptn_cli.atomic import write_atomic
 from lptn_cli.codecs import encode
 from lptn_cli.codecs.image import EncodeOptions, Image
 from lptn_cli.luma import luma_of_planes as luma
-from lptn_cli.training.data import PairData, Pixels8, load_pairs, tensor
+from lptn_cli.training.data import PairData, load_pairs, pixels_of, tensor
 from lptn_cli.training.eye import FEATURES, features, load_eye, square
 from lptn_cli.training.pairs import PairObjective, psnr
 from lptn_cli.training.renderings import unedited
@@ -154,7 +154,7 @@ class Staff:
             mean = torch.stack([teacher(photo).clamp(0, 1) for teacher in self.teachers]).mean(0)
         if self.guest is None:
             return mean
-        said = tensor(np.asarray(self.guest(_pixels(photo)), np.uint8)[None])
+        said = tensor(np.asarray(self.guest(pixels_of(photo)), np.uint8)[None])
         return mean.lerp(said, self.share)
 
 
@@ -180,13 +180,8 @@ def write_pairs(lessons: Iterable[tuple[str, Tensor, Tensor]], folder: Path) -> 
         (folder / side).mkdir(parents=True, exist_ok=True)
     for name, *sides in lessons:
         for side, image in zip(("input", "target"), sides, strict=True):
-            encoded = encode(Image(_pixels(image), "jpeg"), EncodeOptions("jpeg", QUALITY, "444"))
+            encoded = encode(Image(pixels_of(image), "jpeg"), EncodeOptions("jpeg", QUALITY, "444"))
             write_atomic(folder / side / f"{name}.jpg", encoded, overwrite=True)
-
-
-def _pixels(image: Tensor) -> Pixels8:
-    pixels: Pixels8 = (image[0] * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
-    return pixels
 
 
 def _clock(minutes: float) -> Callable[[int], float]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from lptn_cli.network import LPTN
 from lptn_cli.training import losses
 from lptn_cli.training.batches import GroupBatches, pair_batch
-from lptn_cli.training.data import GroupData, Pair, Pixels8, tensor
+from lptn_cli.training.data import GroupData, Pair, Pixels8, pixels_of, tensor
 from lptn_cli.training.discriminator import Adversary
 from lptn_cli.training.guides import Guide
 from lptn_cli.training.loop import Translate
@@ -122,5 +122,4 @@ def kept(network: LPTN, photos: Sequence[Pixels8], device: torch.device) -> dict
 
 
 def _guided(guide: Guide, photo: Pixels8) -> Pixels8:
-    wanted: Pixels8 = (guide(tensor(photo[None]))[0] * 255).round().byte().permute(1, 2, 0).numpy()
-    return wanted
+    return pixels_of(guide(tensor(photo[None])))
