@@ -4,15 +4,17 @@ Two published forms, told apart by the number of channels of the mask:
     released    3 channels; level i gives block_i(high * mask + high)   (the authors' code and checkpoint)
     paper       1 channel;  mask = block_i(enlarge(mask)), level i gives high * mask  (a flat area stays flat)
 
-The weights say the form and every size. What they do not say (how borders are padded, whether the translation
-network normalises over the image, what bounds its output, whether detail fades) is `Variant`; a preset's TOML
-states it.
+Either may have a `Context`, which is ours: what the whole photo is like bears on every place.
+
+The weights say all of that and every size. What they do not say (how borders are padded, whether the
+translation network normalises over the image, what bounds its output, whether detail fades) is `Variant`; a
+preset's TOML states it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,14 +70,46 @@ class ResidualBlock(nn.Module):
             nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.block(x)  # type: ignore[no-any-return]
+    def forward(self, x: Tensor, modulation: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """modulation: a gain and an offset, (N, C, 1, 1) each, of what the first convolution finds."""
+        if modulation is None:
+            return x + self.block(x)  # type: ignore[no-any-return]
+        gain, offset = modulation
+        found = self.block[0](x)
+        return x + self.block[1:](found + found * gain + offset)  # type: ignore[no-any-return]
+
+
+class Context(nn.Module):
+    """How the whole photo bears on each place: a gain and an offset for the channels of each residual block.
+
+    Convolutions of 3x3 hardly see from one side of a photo to the other, and whether a place is too dark
+    depends on all others. Feature-wise linear modulation (Perez et al., AAAI 2018) by the mean and standard
+    deviation of what the first layers found.
+    """
+
+    def __init__(self, blocks: int, channels: int = 64, hidden: int = 96) -> None:
+        super().__init__()
+        self.blocks = blocks
+        self.layers = nn.Sequential(
+            nn.Linear(2 * channels, hidden),
+            nn.LeakyReLU(),
+            nn.Linear(hidden, hidden),
+            nn.LeakyReLU(),
+            nn.Linear(hidden, blocks * 2 * channels),
+        )
+
+    def forward(self, x: Tensor) -> Sequence[tuple[Tensor, Tensor]]:
+        """(N, C, h, w) -> gain and offset of each block, (N, C, 1, 1)."""
+        variance, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0)
+        said = self.layers(torch.cat([mean, (variance + 1e-4).sqrt()], dim=1))
+        parts = said[:, :, None, None].chunk(2 * self.blocks, dim=1)
+        return list(zip(parts[::2], parts[1::2], strict=True))
 
 
 class TransLow(nn.Module):
     """Translates the low-frequency component (paper, section 3.2)."""
 
-    def __init__(self, nrb_low: int, variant: Variant) -> None:
+    def __init__(self, nrb_low: int, variant: Variant, context: bool) -> None:
         super().__init__()
         p = variant.padding
         self.bounded = variant.output == "tanh"
@@ -90,10 +124,20 @@ class TransLow(nn.Module):
             nn.LeakyReLU(),
             nn.Conv2d(16, 3, 3, padding=1, padding_mode=p),
         )
+        self.context = Context(nrb_low) if context else None
 
     def forward(self, low: Tensor) -> Tensor:  # (N, 3, h, w) -> (N, 3, h, w)
-        translated = low + self.model(low)
+        translated = low + (self.model(low) if self.context is None else self._in_context(low, self.context))
         return torch.tanh(translated) if self.bounded else translated
+
+    def _in_context(self, low: Tensor, context: Context) -> Tensor:
+        layers = list(self.model)
+        first = next(n for n, layer in enumerate(layers) if isinstance(layer, ResidualBlock))
+        x = self.model[:first](low)
+        said = iter(context(x))
+        for layer in layers[first:]:
+            x = layer(x, next(said)) if isinstance(layer, ResidualBlock) else layer(x)
+        return x  # type: ignore[no-any-return]
 
 
 class TransHigh(nn.Module):
@@ -129,10 +173,11 @@ class LPTN(nn.Module):
         num_high: int = 3,
         form: Form = "paper",
         variant: Variant = PUBLISHED,
+        context: bool = False,
     ) -> None:
         super().__init__()
         self.num_high, self.form, self.variant = num_high, form, variant
-        self.trans_low = TransLow(nrb_low, variant)
+        self.trans_low = TransLow(nrb_low, variant, context)
         self.trans_high = TransHigh(nrb_high, num_high, 1 if form == "paper" else 3, variant)
 
     @property
@@ -147,7 +192,8 @@ class LPTN(nn.Module):
         Raises PresetError when the weights are not those of an LPTN of either form.
         """
         state = {key: value for key, value in state.items() if key not in ALIAS_KEYS}
-        network = cls(*_sizes(state), variant=variant)
+        nrb_low, nrb_high, num_high, form, context = _sizes(state)
+        network = cls(nrb_low, nrb_high, num_high, form, variant, context)
         expected = network.state_dict()
         for key in sorted(expected.keys() | state.keys()):
             if key not in state:
@@ -247,8 +293,8 @@ def _repeat(image: Tensor, factor: int, size: torch.Size) -> Tensor:
     return F.interpolate(image, scale_factor=float(factor), mode="nearest")[:, :, : size[0], : size[1]]
 
 
-def _sizes(state: Mapping[str, Tensor]) -> tuple[int, int, int, Form]:
-    """nrb_low, nrb_high, num_high and the form, from the names and shapes of the weights."""
+def _sizes(state: Mapping[str, Tensor]) -> tuple[int, int, int, Form, bool]:
+    """nrb_low, nrb_high, num_high, the form, whether there is context: by the weights' names and shapes."""
 
     def count(pattern: str) -> int:
         return len({m.group(1) for key in state if (m := re.match(pattern, key))})
@@ -256,11 +302,13 @@ def _sizes(state: Mapping[str, Tensor]) -> tuple[int, int, int, Form]:
     first_block = state.get("trans_high.trans_mask_block_0.0.weight")
     if first_block is None or first_block.ndim != 4 or first_block.shape[1] not in (1, 3):
         raise PresetError("not the weights of an LPTN: there is no mask block of one or three channels")
+    nrb_low = count(r"trans_low\.model\.(\d+)\.block\.")
     return (
-        count(r"trans_low\.model\.(\d+)\.block\."),
+        nrb_low,
         count(r"trans_high\.model\.(\d+)\.block\."),
         count(r"trans_high\.trans_mask_block_(\d+)\."),
         "paper" if first_block.shape[1] == 1 else "released",
+        nrb_low > 0 and any(key.startswith("trans_low.context.") for key in state),
     )
 
 

@@ -9,11 +9,14 @@ from torch import Tensor
 from lptn_cli.network import LPTN, Form, Variant
 
 
-def seeded_state(form: Form, nrb_low: int, nrb_high: int, num_high: int, seed: int = 0) -> dict[str, Tensor]:
+def seeded_state(
+    form: Form, nrb_low: int, nrb_high: int, num_high: int, seed: int = 0, *, context: bool = False
+) -> dict[str, Tensor]:
     """Weights of the scale that training gives: the output stays near [0, 1]."""
     numbers = np.random.default_rng(seed)
     state = {}
-    for key, value in sorted(LPTN(nrb_low, nrb_high, num_high, form).state_dict().items()):
+    network = LPTN(nrb_low, nrb_high, num_high, form, context=context)
+    for key, value in sorted(network.state_dict().items()):
         fan_in = value[0].numel() if value.ndim > 1 else 1
         spread = 0.8 / np.sqrt(fan_in) if value.ndim > 1 else 0.05
         drawn = numbers.normal(0, spread, tuple(value.shape)).astype(np.float32)

@@ -71,6 +71,51 @@ def test_paper_form_leaves_a_flat_area_flat() -> None:
     assert float((result.amax((2, 3)) - result.amin((2, 3))).max()) < 1e-5
 
 
+def differently_lit_at_the_left() -> tuple[torch.Tensor, torch.Tensor]:
+    """Two photos that are the same but for their left edge."""
+    image = seeded_image(64, 320)
+    other = image.clone()
+    other[..., :32] *= 0.3
+    return image, other
+
+
+@pytest.mark.parametrize("context", [False, True])
+def test_with_context_the_whole_photo_bears_on_every_place(context: bool) -> None:
+    state = seeded_state("paper", nrb_low=2, nrb_high=1, num_high=3, context=context)
+    network = LPTN.from_state_dict(state, Variant("reflect", "none", "linear"))
+    with torch.inference_mode():
+        one, other = (network(image)[..., -32:] for image in differently_lit_at_the_left())
+    assert (float((one - other).abs().mean()) > 1e-4) == context
+
+
+def test_context_that_says_nothing_changes_nothing() -> None:
+    state = seeded_state("paper", nrb_low=2, nrb_high=1, num_high=3, context=True)
+    plain = {key: value for key, value in state.items() if ".context." not in key}
+    silent = {k: torch.zeros_like(v) if ".context.layers.4." in k else v for k, v in state.items()}
+    with torch.inference_mode():
+        of_plain, of_silent, of_state = (
+            LPTN.from_state_dict(some)(seeded_image(64, 96)) for some in (plain, silent, state)
+        )
+    assert torch.allclose(of_plain, of_silent, atol=1e-6)
+    assert not torch.allclose(of_plain, of_state, atol=1e-3)
+
+
+def test_context_modulates_what_each_block_finds_by_the_statistics_of_the_first_layers() -> None:
+    network = LPTN.from_state_dict(seeded_state("paper", 2, 1, 3, context=True), Variant("reflect", "none"))
+    model, context = network.trans_low.model, network.trans_low.context
+    assert context is not None
+    with torch.inference_mode():
+        low = seeded_image(16, 24)
+        x = model[4](model[3](model[2](model[1](model[0](low)))))
+        statistics = torch.cat([x.mean((2, 3)), (x.var((2, 3), correction=0) + 1e-4).sqrt()], dim=1)
+        said = context.layers(statistics).view(1, 2, 2, 64, 1, 1)  # photo, block, gain or offset, channel
+        for n in (0, 1):
+            first, rest = model[5 + n].block[0], model[5 + n].block[1:]
+            x = x + rest(first(x) * (1 + said[:, n, 0]) + said[:, n, 1])
+        wanted = torch.tanh(low + model[9](model[8](model[7](x))))
+        assert torch.allclose(network.trans_low(low), wanted, atol=1e-5)
+
+
 def seen_as_snow(form: Form) -> tuple[LPTN, torch.Tensor]:
     """A network that makes all places grey, and a green photo with detail."""
     network = seeded_network(form, 3, Variant("reflect", "none", "linear", "faded"))
@@ -141,6 +186,10 @@ def test_smallest_side_works_and_needs_no_more() -> None:
         (lambda s: s.update({"extra": torch.zeros(1)}), "extra is unknown"),
         (lambda s: s.update({"trans_low.model.0.bias": torch.zeros(9)}), r"\(9,\), not \(16,\)"),
         (lambda s: s.update({"trans_low.model.0.bias": torch.full((16,), torch.nan)}), "not numbers"),
+        (
+            lambda s: s.update({"trans_low.context.layers.0.bias": torch.zeros(96)}),
+            "layers.0.weight is missing",
+        ),
         (lambda s: s.clear(), "no mask block"),
     ],
 )

@@ -188,6 +188,16 @@ def test_an_untrained_network_is_near_the_identity() -> None:
         assert float((network(image) - image).abs().mean()) < 0.05
 
 
+def test_inputs_vary_only_while_pairs_are_few(pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = load_pairs(pairs, [], [], 64)
+    monkeypatch.setattr("lptn_cli.training.batches.GREY_SHARE", 0)
+    for few, varies in ((len(data.pairs), False), (len(data.pairs) + 1, True)):
+        monkeypatch.setattr("lptn_cli.training.pairs.FEW", few)
+        shown, _ = PairObjective(data, CPU).batch(torch.Generator().manual_seed(0))
+        whole_levels = (255 * shown - (255 * shown).round()).abs().max() < 1e-3
+        assert bool(whole_levels) != varies
+
+
 def test_resumed_random_numbers_go_on(pairs: Path, tmp_path: Path) -> None:
     """The same run in one go and in two gives the same weights."""
     data = load_pairs(pairs, [], [], 64)

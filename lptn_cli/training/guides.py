@@ -83,7 +83,7 @@ def winter(photo: Tensor) -> Tensor:
     bark = (0.95 * scene.base + 1.2 * scene.detail + 0.06).clamp(0, 1) * tint(photo, 1.0, 0.99, 1.0)
     white = (0.68 + 0.30 * scene.base + 1.05 * scene.detail).clamp(0, 1) * tint(photo, 1.0, 1.0, 1.01)
     frost = 0.8 * scene.detail.clamp(min=0) * (trees + 0.5 * land * (1 - snow))
-    result = mix(mix(mix(photo, scene.light, 0.60), bark, 0.92 * trees), white, snow)
+    result = mix(mix(mix(photo, scene.light, 0.85), bark, 0.92 * trees), white, snow)
     result = result + frost * tint(photo, 0.95, 1.0, 1.05)
     pale = (0.33 + 0.62 * scene.light) * tint(photo, 0.95, 1.0, 1.06)
     result = mix(result, mix(pale, photo, 0.20), 0.9 * scene.sky)

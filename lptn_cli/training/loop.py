@@ -205,6 +205,8 @@ def near_identity(network: LPTN) -> LPTN:
     with torch.no_grad():
         state = network.state_dict()  # shares memory with the network
         _start_small(state, "trans_low.model.", bias=0.0)
+        if network.trans_low.context:
+            _start_small(state, "trans_low.context.layers.", bias=0.0)
         _start_small(state, "trans_high.model.", bias=1.0)
         for i in range(network.num_high):  # block(m) = m, through the first of its 16 channels, + a little
             block = f"trans_high.trans_mask_block_{i}."
@@ -215,7 +217,7 @@ def near_identity(network: LPTN) -> LPTN:
 
 
 def _start_small(state: Mapping[str, Tensor], prefix: str, bias: float) -> None:
-    """Give the last convolution under `prefix` small weights and this bias."""
+    """Give the last layer under `prefix` small weights and this bias."""
     last = max(int(key.removeprefix(prefix).split(".")[0]) for key in state if key.startswith(prefix))
     state[f"{prefix}{last}.weight"].mul_(0.1)
     state[f"{prefix}{last}.bias"].fill_(bias)

@@ -21,7 +21,8 @@ from lptn_cli.training.renderings import unedited, varied
 
 IDENTITY_SHARE = 0.06  # of each batch: photos that should stay as they are
 RESTORE_SHARE = 0.4  # photos to be brought back from an unedited rendering
-VARIATION = 0.4  # of the pairs' inputs; see renderings.varied
+FEW = 2000  # pairs below which their inputs vary; more of them are blurred by it
+VARIATION = 0.4  # of those inputs; see renderings.varied
 
 
 class PairObjective:
@@ -31,6 +32,7 @@ class PairObjective:
 
     def __init__(self, data: PairData, device: torch.device) -> None:
         self.data, self.device = data, device
+        self.variation = VARIATION if len(data.pairs) < FEW else 0.0
         self.sources = [(data.pairs, 1.0), (data.identity, IDENTITY_SHARE), (data.restore, RESTORE_SHARE)]
 
     @property
@@ -41,7 +43,7 @@ class PairObjective:
         """Photos as they are shown and as they should become, (size, 3, h, w) each in [0, 1]."""
         inputs, targets, source = pair_batch(self.sources, generator, size)
         source = source.view(-1, 1, 1, 1)
-        shown = torch.where(source == 0, varied(inputs, generator, VARIATION), inputs)
+        shown = torch.where(source == 0, varied(inputs, generator, self.variation), inputs)
         shown = torch.where(source == 2, unedited(inputs, generator), shown)
         return some_without_colour(shown, targets, generator)
 

@@ -45,6 +45,7 @@ class Source:
     options: Mapping[str, str]  # that a run which is resumed must share
     keeps_grey: bool  # photos without colour are among those it learns from, and stay so
     variant: Variant
+    context: bool  # of the network
 
 
 def pairs(
@@ -59,7 +60,7 @@ def pairs(
     parts = [f"{len(data.pairs)} pairs", f"{len(data.identity)} photos to leave alone"]
     counts = ", ".join([*parts, f"{len(data.restore)} to restore"] if data.restore else parts)
     objective, options = PairObjective(data, device), {"--losses": "those of pairs"}
-    return Source(objective, counts, data.skipped, options, keeps_grey=True, variant=OWN)
+    return Source(objective, counts, data.skipped, options, keeps_grey=True, variant=OWN, context=True)
 
 
 def groups(
@@ -88,7 +89,7 @@ def groups(
         objective = UnpairedObjective(data, device, along, back)
     losses = "published" if published else "own"
     options = {"--losses": losses, "--guide": guide or "none", "--undo": undo or "none"}
-    return Source(objective, counts, data.skipped, options, keeps_grey=False, variant=FADING)
+    return Source(objective, counts, data.skipped, options, keeps_grey=False, variant=FADING, context=False)
 
 
 def train(
@@ -129,7 +130,7 @@ def train(
         report.note(f"skipped {line}")
     report.note(f"training on {source.counts}")
     torch.manual_seed(seed)
-    network = _first(start, levels, native_scale, source.variant)
+    network = _first(start, levels, native_scale, source)
     options: dict[str, int | str] = {
         "--levels": network.num_high, "--native-scale": native_scale, "--start": start or "none",
         **source.options,
@@ -163,13 +164,13 @@ def train(
     return read(to / f"{name}.toml")
 
 
-def _first(start: str | None, levels: int, native_scale: int, variant: Variant) -> LPTN:
+def _first(start: str | None, levels: int, native_scale: int, source: Source) -> LPTN:
     """The network before its first step: that of the preset `start`, or one that changes little.
 
     Raises UsageError, PresetError.
     """
     if start is None:
-        return near_identity(LPTN(num_high=levels, variant=variant))
+        return near_identity(LPTN(num_high=levels, variant=source.variant, context=source.context))
     preset = find(start)
     if preset.native_scale != native_scale:
         remedy = f"give --native-scale {preset.native_scale}" if preset.native_scale else "start with another"
