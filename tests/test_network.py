@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from lptn_cli.checkpoint import read_checkpoint
 from lptn_cli.errors import PresetError
 from lptn_cli.luma import luma_of_planes
-from lptn_cli.network import LPTN, Form, Variant
+from lptn_cli.network import LPTN, Form, ResidualBlock, Variant
 from lptn_cli.pyramid import decompose
 from tests.seeded import seeded_image, seeded_network, seeded_state
 
@@ -110,8 +110,9 @@ def test_context_modulates_what_each_block_finds_by_the_statistics_of_the_first_
         statistics = torch.cat([x.mean((2, 3)), (x.var((2, 3), correction=0) + 1e-4).sqrt()], dim=1)
         said = context.layers(statistics).view(1, 2, 2, 64, 1, 1)  # photo, block, gain or offset, channel
         for n in (0, 1):
-            first, rest = model[5 + n].block[0], model[5 + n].block[1:]
-            x = x + rest(first(x) * (1 + said[:, n, 0]) + said[:, n, 1])
+            block = model[5 + n]
+            assert isinstance(block, ResidualBlock)
+            x = x + block.block[1:](block.block[0](x) * (1 + said[:, n, 0]) + said[:, n, 1])
         wanted = torch.tanh(low + model[9](model[8](model[7](x))))
         assert torch.allclose(network.trans_low(low), wanted, atol=1e-5)
 
