@@ -24,8 +24,10 @@ def affine(
     """The look at that strength, for every pixel of the small photo; `fit` is affine.fit_affine.
 
     photo, look: (h, w, 3); gain, saturation: (h, w, 1), of the network's finest detail (network.Translation).
+    What the network puts beyond black and white is taken as seen, clipped: the fit would steepen detail there
+    that is clipped anyway, and a large photo would come out unlike a small one.
     """
-    look, gain = blend(photo, look, light, color), blend_gain(gain, light)
+    look, gain = blend(photo, look.clip(0, 1), light, color), blend_gain(gain, light)
     if saturation is None:
         return fit(photo, look, gain)
     left = blend_saturation(saturation, color)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from lptn_cli.affine import FloatImage
+from lptn_cli.finish import fit
 from lptn_cli.luma import LUMA
-from lptn_cli.strength import blend, blend_gain, blend_saturation
+from lptn_cli.strength import affine, blend, blend_gain, blend_saturation
 
 STEPS = np.linspace(0, 1.5, 61)
 WAYS = pytest.mark.parametrize(
@@ -42,6 +43,18 @@ def test_up_to_one_the_way_is_straight() -> None:
     for strength in (0.0, 0.3, 1.0):
         straight = before + strength * (after - before)
         np.testing.assert_allclose(blend(before, after, strength, strength), straight, atol=1e-6)
+
+
+@pytest.mark.parametrize("strength", [0.5, 1.0, 1.5])
+def test_what_is_beyond_black_and_white_steepens_no_detail(strength: float) -> None:
+    before, after = pictures()
+    beyond, gain = 2 * after - 0.5, np.ones_like(before[..., :1])
+    found, wanted = (
+        affine(before, look, gain, None, strength, strength, fit) for look in (beyond, beyond.clip(0, 1))
+    )
+    np.testing.assert_array_equal(found.a, wanted.a)
+    np.testing.assert_array_equal(found.b, wanted.b)
+    assert float(found.a.std()) > 0.1
 
 
 @WAYS
