@@ -208,6 +208,15 @@ class LPTN(nn.Module):
         network.load_state_dict({key: value.float() for key, value in state.items()})
         return network.eval()
 
+    def with_context(self) -> LPTN:
+        """This network, given a context that says nothing yet if it has none."""
+        if self.trans_low.context is None:
+            blocks = sum(isinstance(layer, ResidualBlock) for layer in self.trans_low.model)
+            self.trans_low.context = Context(blocks)
+            for parameter in self.trans_low.context.layers[-1].parameters():
+                nn.init.zeros_(parameter)
+        return self
+
     def forward(self, image: Tensor) -> Tensor:
         return self.translate(image).image
 

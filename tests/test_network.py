@@ -100,6 +100,17 @@ def test_context_that_says_nothing_changes_nothing() -> None:
     assert not torch.allclose(of_plain, of_state, atol=1e-3)
 
 
+def test_a_network_without_context_is_given_one_that_says_nothing_yet() -> None:
+    network, image = seeded_network("paper", 3), seeded_image(64, 96)
+    with torch.inference_mode():
+        before = network(image)
+        assert torch.allclose(network.with_context()(image), before, atol=1e-6)
+    context = network.trans_low.context
+    assert context is not None
+    assert network.with_context().trans_low.context is context
+    assert LPTN.from_state_dict(network.state_dict()).trans_low.context is not None
+
+
 def test_context_modulates_what_each_block_finds_by_the_statistics_of_the_first_layers() -> None:
     network = LPTN.from_state_dict(seeded_state("paper", 2, 1, 3, context=True), Variant("reflect", "none"))
     model, context = network.trans_low.model, network.trans_low.context

@@ -45,7 +45,6 @@ class Source:
     options: Mapping[str, str]  # that a run which is resumed must share
     keeps_grey: bool  # photos without colour are among those it learns from, and stay so
     variant: Variant
-    context: bool  # of the network
 
 
 def pairs(
@@ -60,7 +59,7 @@ def pairs(
     parts = [f"{len(data.pairs)} pairs", f"{len(data.identity)} photos to leave alone"]
     counts = ", ".join([*parts, f"{len(data.restore)} to restore"] if data.restore else parts)
     objective, options = PairObjective(data, device), {"--losses": "those of pairs"}
-    return Source(objective, counts, data.skipped, options, keeps_grey=True, variant=OWN, context=True)
+    return Source(objective, counts, data.skipped, options, keeps_grey=True, variant=OWN)
 
 
 def groups(
@@ -89,7 +88,7 @@ def groups(
         objective = UnpairedObjective(data, device, along, back)
     losses = "published" if published else "own"
     options = {"--losses": losses, "--guide": guide or "none", "--undo": undo or "none"}
-    return Source(objective, counts, data.skipped, options, keeps_grey=False, variant=FADING, context=False)
+    return Source(objective, counts, data.skipped, options, keeps_grey=False, variant=FADING)
 
 
 def train(
@@ -130,7 +129,7 @@ def train(
         report.note(f"skipped {line}")
     report.note(f"training on {source.counts}")
     torch.manual_seed(seed)
-    network = _first(start, levels, native_scale, source)
+    network = _first(start, levels, native_scale, source.variant)
     options: dict[str, int | str] = {
         "--levels": network.num_high, "--native-scale": native_scale, "--start": start or "none",
         **source.options,
@@ -164,18 +163,18 @@ def train(
     return read(to / f"{name}.toml")
 
 
-def _first(start: str | None, levels: int, native_scale: int, source: Source) -> LPTN:
+def _first(start: str | None, levels: int, native_scale: int, variant: Variant) -> LPTN:
     """The network before its first step: that of the preset `start`, or one that changes little.
 
     Raises UsageError, PresetError.
     """
     if start is None:
-        return near_identity(LPTN(num_high=levels, variant=source.variant, context=source.context))
+        return near_identity(LPTN(num_high=levels, variant=variant, context=True))
     preset = find(start)
     if preset.native_scale != native_scale:
         remedy = f"give --native-scale {preset.native_scale}" if preset.native_scale else "start with another"
         raise UsageError(f"{preset.name} does not work at a native scale of {native_scale}; {remedy}")
-    return load_network(preset)
+    return load_network(preset).with_context()
 
 
 def _make_folders(*folders: Path) -> None:
