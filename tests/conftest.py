@@ -33,10 +33,12 @@ def photo(height: int, width: int, dtype: str = "uint8", seed: int = 0) -> NDArr
     return pixels
 
 
-def make_preset(folder: Path, name: str = "dusk", native_scale: int | None = 64, seed: int = 3) -> Preset:
+def make_preset(
+    folder: Path, name: str = "dusk", native_scale: int | None = 64, seed: int = 3, *, context: bool = True
+) -> Preset:
     """A small paper-form preset that visibly darkens and cools, written to `folder`."""
     torch.manual_seed(seed)
-    network = near_identity(LPTN(nrb_low=1, nrb_high=1, num_high=3, variant=OWN))
+    network = near_identity(LPTN(nrb_low=1, nrb_high=1, num_high=3, variant=OWN, context=context))
     with torch.no_grad():
         state = network.state_dict()
         state["trans_low.model.8.bias"].copy_(torch.tensor([-0.15, -0.10, -0.02]))

@@ -30,7 +30,7 @@ from lptn_cli.training.unpaired import UnpairedObjective
 from lptn_cli.translate import load_network
 from tests.command import run as lptn
 from tests.command import save
-from tests.conftest import photo
+from tests.conftest import make_preset, photo
 
 CPU = torch.device("cpu")
 
@@ -296,9 +296,10 @@ def test_other_ways_to_learn_without_pairs(
     assert "structure: " in (tmp_path / "w" / "losses.svg").read_text()
 
 
-def test_a_run_can_begin_with_a_preset(preset: Preset, pairs: Path, tmp_path: Path) -> None:
+def test_a_run_can_begin_with_a_preset(pairs: Path, tmp_path: Path) -> None:
     """Its weights and levels are the first ones, whatever --levels says; it gets a context; native scales
     must agree."""
+    preset = make_preset(tmp_path / "presets", context=False)
 
     def start(native_scale: int) -> Preset:
         listener = Listener(stop_after=1)
