@@ -90,10 +90,15 @@ def test_lessons_are_of_pairs_of_flat_renderings_and_of_photos_to_leave_alone(
 ) -> None:
     taught = {name: (photo, after) for name, photo, after in lessons(Staff([teacher]), data, seed=0)}
     flat = {f"good-{n}-flat-{k}" for n in (20, 21) for k in range(RENDERINGS)}
-    assert taught.keys() == {pair.name for pair in data.pairs} | flat | {"fine-good"}
+    parts = {"good-20-part", "good-21-part"}
+    assert taught.keys() == {pair.name for pair in data.pairs} | flat | parts | {"fine-good"}
     before, after = taught["fine-good"]
     assert torch.allclose(after, (before + Staff([teacher]).taught(before)) / 2, atol=1e-6)
     assert len({float(taught[name][0].mean()) for name in flat}) == len(flat)
+    for name in parts:  # enlarged: next to no fine detail
+        whole = taught[name.replace("part", "flat-0")][0]
+        assert taught[name][0].shape == whole.shape
+        assert float(taught[name][0].diff(dim=3).abs().mean()) < float(whole.diff(dim=3).abs().mean())
     chosen = [(name, taught[name][0], taught[name][1]) for name in ("00", "good-20-flat-1")]
     write_pairs(chosen, tmp_path)
     for pair, (name, *sides) in zip(load_sides(tmp_path, 64), chosen, strict=True):

@@ -47,6 +47,7 @@ BATCH, PIXELS = 12, 3000  # photos a step, and pixels of each
 EYE_RATE, RATE, WEIGHT_DECAY, EMA_DECAY = 2e-4, 2e-3, 0.03, 0.995
 WARM_UP_STEPS = 50
 RENDERINGS = 3  # of each photo
+PART = 0.4, 0.7  # of the sides: parts of photos are photos too, and most of them without a sky
 LEFT_ALONE = 0.5  # of what teachers would change in a photo that is good already
 QUALITY = 97  # JPEG
 
@@ -161,7 +162,8 @@ class Staff:
 
 def lessons(staff: Staff, data: PairData, seed: int) -> Iterator[tuple[str, Tensor, Tensor]]:
     """Names, photos (1, 3, h, w) and what they should become: of the pairs, of flat renderings of the photos
-    to restore, and of photos to leave alone, which are changed half as much as the teachers would.
+    to restore and of parts of them, and of photos to leave alone, which are changed half as much as the
+    teachers would.
 
     Half, not nothing: on a raw file's rendering that looks finished, as real ones do more often than those
     that are made flat here, a network that learned to change nothing stops short.
@@ -174,9 +176,23 @@ def lessons(staff: Staff, data: PairData, seed: int) -> Iterator[tuple[str, Tens
         for pair in data.restore:
             photo = unedited(tensor(pair.input[None]), generator)
             yield f"{pair.name}-flat-{n}", photo, staff.taught(photo)
+    for pair in data.restore:
+        photo = unedited(_part(tensor(pair.input[None]), generator), generator)
+        yield f"{pair.name}-part", photo, staff.taught(photo)
     for pair in data.identity:
         photo = tensor(pair.input[None])
         yield f"{pair.name}-good", photo, photo.lerp(staff.taught(photo), 1 - LEFT_ALONE)
+
+
+def _part(photo: Tensor, generator: torch.Generator) -> Tensor:
+    """A part of (1, 3, h, w) at random, PART of its sides, enlarged to its size."""
+    h, w = photo.shape[2:]
+    share, down, across = torch.rand(3, generator=generator).tolist()
+    share = PART[0] + share * (PART[1] - PART[0])
+    height, width = round(share * h), round(share * w)
+    top, left = int(down * (h - height + 1)), int(across * (w - width + 1))
+    part = photo[:, :, top : top + height, left : left + width]
+    return F.interpolate(part, size=(h, w), mode="bicubic", align_corners=False).clamp(0, 1)
 
 
 def write_pairs(lessons: Iterable[tuple[str, Tensor, Tensor]], folder: Path) -> None:
