@@ -54,6 +54,23 @@ def preset(tmp_path_factory: pytest.TempPathFactory) -> Preset:
     return make_preset(tmp_path_factory.mktemp("presets"))
 
 
+@pytest.fixture(scope="session")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve pairs whose target is brighter and warmer, wide and tall ones, and some that cannot be used."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for part in ("input", "target"):
+        (folder / part).mkdir()
+    for n in range(12):
+        size = (64, 80) if n % 3 else (90, 64)
+        before = photo(*size, seed=n) // 2
+        after = np.clip(before * np.array([1.6, 1.5, 1.3]), 0, 255).astype(np.uint8)
+        for part, pixels in (("input", before), ("target", after)):
+            save(folder / part / f"{n:02}.png", pixels)
+    (folder / "input" / "broken.jpg").write_bytes(b"\xff\xd8\xff but no more")
+    (folder / "input" / "alone.png").write_bytes((folder / "input" / "00.png").read_bytes())
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def _no_presets_of_the_user(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch

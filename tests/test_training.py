@@ -12,24 +12,17 @@ import numpy as np
 import pytest
 import torch
 
-from lptn_cli.codecs import encode
-from lptn_cli.codecs.image import EncodeOptions, Image
 from lptn_cli.errors import StartError, UsageError
 from lptn_cli.network import LPTN
 from lptn_cli.preset import Preset
 from lptn_cli.signals import Stop
 from lptn_cli.training import run
-from lptn_cli.training.batches import GroupBatches, pair_batch, some_without_colour
-from lptn_cli.training.data import GroupData, Pair, load_pairs
-from lptn_cli.training.guides import night
+from lptn_cli.training.data import load_pairs
 from lptn_cli.training.loop import Step, Trainer, near_identity
 from lptn_cli.training.pairs import PairObjective
-from lptn_cli.training.renderings import unedited, varied
 from lptn_cli.training.run import OWN
-from lptn_cli.training.unpaired import UnpairedObjective
 from lptn_cli.translate import load_network
 from tests.command import run as lptn
-from tests.command import save
 from tests.conftest import make_preset, photo
 
 CPU = torch.device("cpu")
@@ -48,24 +41,6 @@ class Listener:
         self.steps.append(step)
         if len(self.steps) >= self._stop_after:
             self.stop.asked = True
-
-
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve pairs whose target is brighter and warmer, wide and tall ones, and some that cannot be used."""
-    folder = tmp_path_factory.mktemp("pairs")
-    for part in ("input", "target"):
-        (folder / part).mkdir()
-    for n in range(12):
-        size = (64, 80) if n % 3 else (90, 64)
-        before = photo(*size, seed=n) // 2
-        after = np.clip(before * np.array([1.6, 1.5, 1.3]), 0, 255).astype(np.uint8)
-        for part, pixels in (("input", before), ("target", after)):
-            data = encode(Image(pixels=pixels, format="png"), EncodeOptions(format="png"))
-            (folder / part / f"{n:02}.png").write_bytes(data)
-    (folder / "input" / "broken.jpg").write_bytes(b"\xff\xd8\xff but no more")
-    (folder / "input" / "alone.png").write_bytes((folder / "input" / "00.png").read_bytes())
-    return folder
 
 
 def train(
@@ -124,78 +99,12 @@ def test_too_few_pairs_is_said(pairs: Path, tmp_path: Path) -> None:
         load_pairs(pairs, [], [], 640)
 
 
-def test_held_back_photos_are_always_the_same_and_never_trained_on(pairs: Path) -> None:
-    once, again = load_pairs(pairs, [], [], 64), load_pairs(pairs, [], [], 64)
-    held = {pair.name for pair in once.held_back}
-    assert held == {pair.name for pair in again.held_back}
-    assert held
-    assert not held & {pair.name for pair in once.pairs}
-
-
-def test_batches_are_reproducible_and_keep_pairs_together(pairs: Path) -> None:
-    data = load_pairs(pairs, [], [], 64)
-    draws = [pair_batch([(data.pairs, 1.0)], torch.Generator().manual_seed(5), 4) for _ in range(2)]
-    assert torch.equal(draws[0][0], draws[1][0])
-    inputs, targets, _ = draws[0]
-    assert inputs.shape == targets.shape
-    gain = (targets.mean((0, 2, 3)) / inputs.mean((0, 2, 3))).numpy()
-    np.testing.assert_allclose(gain, [1.6, 1.5, 1.3], rtol=0.05)
-
-
-def test_photos_that_show_what_a_held_back_pair_shows_are_not_learned_from(tmp_path: Path) -> None:
-    """Under other names and in another grading they would give the held-back pairs away."""
-    numbers = np.random.default_rng(0)
-    for n in range(30):
-        scene = np.kron(numbers.integers(40, 250, (4, 5, 3)), np.ones((16, 16, 1))).astype(np.uint8)
-        save(tmp_path / "input" / f"{n}.png", scene // 2)
-        save(tmp_path / "target" / f"{n}.png", scene)
-        save(tmp_path / "others" / f"photo-{n}.png", (scene * 0.8 + 10).astype(np.uint8))
-    data = load_pairs(tmp_path, [tmp_path / "others"], [tmp_path / "others"], 64)
-    held = {f"photo-{pair.name}" for pair in data.held_back}
-    assert held
-    for photos in ([*data.identity, *data.held_back_identity], data.restore):
-        names = {pair.name for pair in photos}
-        assert not held & names
-        assert len(names) >= 26 - len(held)
-
-
-def test_sources_are_drawn_by_their_shares_and_told_apart(pairs: Path) -> None:
-    data = load_pairs(pairs, [], [], 64)
-    sources = [(data.pairs, 1.0), ([], 0.5), (data.pairs, 0.25)]
-    generator = torch.Generator().manual_seed(1)
-    numbers = torch.cat([pair_batch(sources, generator)[2] for _ in range(60)])
-    assert set(numbers.tolist()) == {0, 2}
-    assert float((numbers == 2).float().mean()) == pytest.approx(0.25, abs=0.06)
-
-
-def test_an_unedited_rendering_is_darker_flatter_and_paler_and_a_varied_one_is_near() -> None:
-    photos = torch.from_numpy(np.stack([photo(48, 64, seed=n) for n in range(16)])).permute(0, 3, 1, 2) / 255
-    raw, near = (make(photos, torch.Generator().manual_seed(2)) for make in (unedited, varied))
-    for made in (raw, near):
-        assert made.shape == photos.shape
-        assert 0 <= float(made.min()) <= float(made.max()) <= 1
-    assert 0.4 < float(raw.mean() / photos.mean()) < 0.85
-    assert float(raw.std((1, 2, 3)).mean()) < 0.8 * float(photos.std((1, 2, 3)).mean())
-    assert 0.01 < float((near - photos).abs().mean()) < 0.08
-    assert float(varied(photos, torch.Generator(), 0).sub(photos).abs().max()) < 1e-5
-
-
 def test_an_untrained_network_is_near_the_identity() -> None:
     torch.manual_seed(0)
     network = near_identity(LPTN(num_high=4, variant=OWN)).eval()
     image = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(2))
     with torch.inference_mode():
         assert float((network(image) - image).abs().mean()) < 0.05
-
-
-def test_inputs_vary_only_while_pairs_are_few(pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = load_pairs(pairs, [], [], 64)
-    monkeypatch.setattr("lptn_cli.training.batches.GREY_SHARE", 0)
-    for few, varies in ((len(data.pairs), False), (len(data.pairs) + 1, True)):
-        monkeypatch.setattr("lptn_cli.training.pairs.FEW", few)
-        shown, _ = PairObjective(data, CPU).batch(torch.Generator().manual_seed(0))
-        whole_levels = (255 * shown - (255 * shown).round()).abs().max() < 1e-3
-        assert bool(whole_levels) != varies
 
 
 def test_resumed_random_numbers_go_on(pairs: Path, tmp_path: Path) -> None:
@@ -318,58 +227,6 @@ def test_a_run_can_begin_with_a_preset(pairs: Path, tmp_path: Path) -> None:
     (tmp_path / "work" / "checkpoint.pt").unlink()
     with pytest.raises(UsageError, match="give --native-scale 64"):
         start(60)
-
-
-def test_black_and_white_stays_so() -> None:
-    colour = torch.rand(400, 3, 2, 2, generator=torch.Generator().manual_seed(0))
-    inputs, targets = some_without_colour(colour, colour.flip(1), torch.Generator().manual_seed(1))
-    grey = (inputs == inputs[:, :1]).flatten(1).all(1)
-    assert 4 <= int(grey.sum()) <= 40
-    assert torch.equal(grey, (targets == targets[:, :1]).flatten(1).all(1))
-    assert torch.equal(inputs[~grey], colour[~grey])
-
-
-def test_undoing_a_look_wants_the_targets_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is shown is the look to be undone, and the nearer to the photos it was given to, the better."""
-    photos = [photo(96, 128, seed=n) for n in range(8)]
-    objective = UnpairedObjective(GroupData(photos, photos, photos[:1], []), CPU, None, night)
-    pairs = zip(objective.undone, photos, strict=True)
-    assert all(np.array_equal(pair.target, pixels) for pair, pixels in pairs)
-    monkeypatch.setattr("lptn_cli.training.unpaired.UNDO_SHARE", 1.0)
-    shown: list[torch.Tensor] = []
-
-    def times(factor: float) -> float:
-        def network(images: torch.Tensor) -> torch.Tensor:
-            shown.append(images)
-            return factor * images
-
-        return float(objective.loss(network, torch.Generator().manual_seed(2)))
-
-    assert times(2.5) < 0.8 * times(1)
-    assert float(shown[0].mean()) < 0.6 * np.stack(photos).mean() / 255
-
-
-def test_batches_of_photos_to_leave_alone_want_the_photo_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    photos = [photo(96, 128, seed=n) for n in range(8)]
-    alone = [Pair(str(n), pixels, pixels) for n, pixels in enumerate(photos)]
-    objective = UnpairedObjective(
-        GroupData(photos, photos, photos[:1], [], alone), torch.device("cpu"), night
-    )
-    monkeypatch.setattr("lptn_cli.training.unpaired.IDENTITY_SHARE", 1.0)
-    generator = torch.Generator().manual_seed(0)
-    assert float(objective.loss(lambda image: image, generator)) == 0
-    assert float(objective.loss(lambda image: image / 2, generator)) > 1
-    monkeypatch.setattr("lptn_cli.training.unpaired.IDENTITY_SHARE", 0.0)
-    assert float(objective.loss(lambda image: image, generator)) > 1  # now the guide's night is wanted
-
-
-def test_every_photo_has_partners_of_its_orientation() -> None:
-    wide, tall = ([photo(*size, seed=n) for n in range(60)] for size in ((32, 48), (48, 32)))
-    data = GroupData([*wide[:5], *tall[:2]], [*wide, tall[0]], wide[:1], [])
-    partners = GroupBatches(data).partners
-    assert [len(row) for row in partners] == [40] * 5 + [1] * 2
-    assert all((row < 60).all() for row in partners[:5])
-    assert all((row == 60).all() for row in partners[5:])
 
 
 def test_a_stop_before_the_first_step_is_said(pairs: Path, tmp_path: Path) -> None:
