@@ -37,7 +37,9 @@ def main() -> None:
     options = parser.parse_args()
     batches.CROP = 1.0  # no smaller windows
     trainers = {
-        f"{way}, {levels} levels": Trainer(near_identity(LPTN(num_high=levels, variant=OWN)), objective, CPU)
+        f"{way}, {levels} levels": Trainer(
+            near_identity(LPTN(num_high=levels, variant=OWN, context=True)), objective, CPU
+        )
         for way, objective in _objectives().items()
         for levels in (3, 4)
     }
