@@ -4,17 +4,17 @@ Two published forms, told apart by the number of channels of the mask:
     released    3 channels; level i gives block_i(high * mask + high)   (the authors' code and checkpoint)
     paper       1 channel;  mask = block_i(enlarge(mask)), level i gives high * mask  (a flat area stays flat)
 
-Either may have a `Context`, which is ours: what the whole photo is like bears on every place.
+Either may have a `branches.Context`, which is ours: what the whole photo is like bears on every place.
 
 The weights say all of that and every size. What they do not say (how borders are padded, whether the
-translation network normalises over the image, what bounds its output, whether detail fades) is `Variant`; a
-preset's TOML states it.
+translation network normalises over the image, what bounds its output, whether detail fades) is
+`branches.Variant`; a preset's TOML states it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lptn_cli.branches import PUBLISHED, Context, ResidualBlock, TransHigh, TransLow, Variant
 from lptn_cli.errors import PresetError
 from lptn_cli.luma import fade_planes, luma_of_planes
 from lptn_cli.pyramid import decompose, reconstruct
@@ -36,20 +37,6 @@ GREY = 1e-3  # squared saturation below which a place has no colour to lose
 
 
 Form = Literal["paper", "released"]
-Padding = Literal["zeros", "reflect"]
-
-
-@dataclass(frozen=True)
-class Variant:
-    """What the weights cannot say. The defaults are the published network."""
-
-    padding: Padding = "zeros"
-    normalization: Literal["instance", "none"] = "instance"
-    output: Literal["tanh", "linear"] = "tanh"
-    detail_colour: Literal["kept", "faded"] = "kept"  # faded: as far as the low-frequency component fades
-
-
-PUBLISHED = Variant()
 
 
 @dataclass(frozen=True)
@@ -59,108 +46,6 @@ class Translation:
     image: Tensor  # (N, 3, H, W), not clamped
     gain: Tensor | None  # (N, 1, H, W), the mask of the finest level; None in the released form
     saturation: Tensor | None  # (N, 1, H, W), 0 to 1: what detail keeps of its colour; None: all
-
-
-class ResidualBlock(nn.Module):
-    def __init__(self, channels: int, padding: Padding) -> None:
-        super().__init__()
-        self.block = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding),
-            nn.LeakyReLU(),
-            nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding),
-        )
-
-    def forward(self, x: Tensor, modulation: tuple[Tensor, Tensor] | None = None) -> Tensor:
-        """modulation: a gain and an offset, (N, C, 1, 1) each, of what the first convolution finds."""
-        if modulation is None:
-            return x + self.block(x)  # type: ignore[no-any-return]
-        gain, offset = modulation
-        found = self.block[0](x)
-        return x + self.block[1:](found + found * gain + offset)  # type: ignore[no-any-return]
-
-
-class Context(nn.Module):
-    """How the whole photo bears on each place: a gain and an offset for the channels of each residual block.
-
-    Convolutions of 3x3 hardly see from one side of a photo to the other, and whether a place is too dark
-    depends on all others. Feature-wise linear modulation (Perez et al., AAAI 2018) by the mean and standard
-    deviation of what the first layers found.
-    """
-
-    def __init__(self, blocks: int, channels: int = 64, hidden: int = 96) -> None:
-        super().__init__()
-        self.blocks = blocks
-        self.layers = nn.Sequential(
-            nn.Linear(2 * channels, hidden),
-            nn.LeakyReLU(),
-            nn.Linear(hidden, hidden),
-            nn.LeakyReLU(),
-            nn.Linear(hidden, blocks * 2 * channels),
-        )
-
-    def forward(self, x: Tensor) -> Sequence[tuple[Tensor, Tensor]]:
-        """(N, C, h, w) -> gain and offset of each block, (N, C, 1, 1)."""
-        variance, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0)
-        said = self.layers(torch.cat([mean, (variance + 1e-4).sqrt()], dim=1))
-        parts = said[:, :, None, None].chunk(2 * self.blocks, dim=1)
-        return list(zip(parts[::2], parts[1::2], strict=True))
-
-
-class TransLow(nn.Module):
-    """Translates the low-frequency component (paper, section 3.2)."""
-
-    def __init__(self, nrb_low: int, variant: Variant, context: bool) -> None:
-        super().__init__()
-        p = variant.padding
-        self.bounded = variant.output == "tanh"
-        self.model = nn.Sequential(
-            nn.Conv2d(3, 16, 3, padding=1, padding_mode=p),
-            nn.InstanceNorm2d(16) if variant.normalization == "instance" else nn.Identity(),
-            nn.LeakyReLU(),
-            nn.Conv2d(16, 64, 3, padding=1, padding_mode=p),
-            nn.LeakyReLU(),
-            *(ResidualBlock(64, p) for _ in range(nrb_low)),
-            nn.Conv2d(64, 16, 3, padding=1, padding_mode=p),
-            nn.LeakyReLU(),
-            nn.Conv2d(16, 3, 3, padding=1, padding_mode=p),
-        )
-        self.context = Context(nrb_low) if context else None
-
-    def forward(self, low: Tensor) -> Tensor:  # (N, 3, h, w) -> (N, 3, h, w)
-        translated = low + (self.model(low) if self.context is None else self._in_context(low, self.context))
-        return torch.tanh(translated) if self.bounded else translated
-
-    def _in_context(self, low: Tensor, context: Context) -> Tensor:
-        layers = list(self.model)
-        first = next(n for n, layer in enumerate(layers) if isinstance(layer, ResidualBlock))
-        x = self.model[:first](low)
-        said = iter(context(x))
-        for layer in layers[first:]:
-            x = layer(x, next(said)) if isinstance(layer, ResidualBlock) else layer(x)
-        return x  # type: ignore[no-any-return]
-
-
-class TransHigh(nn.Module):
-    """Predicts the mask at the coarsest high-frequency level; carries it to the finer ones (section 3.3)."""
-
-    def __init__(self, nrb_high: int, num_high: int, mask_channels: int, variant: Variant) -> None:
-        super().__init__()
-        p = variant.padding
-        self.num_high = num_high
-        self.model = nn.Sequential(
-            nn.Conv2d(9, 64, 3, padding=1, padding_mode=p),
-            nn.LeakyReLU(),
-            *(ResidualBlock(64, p) for _ in range(nrb_high)),
-            nn.Conv2d(64, mask_channels, 3, padding=1, padding_mode=p),
-        )
-        for i in range(num_high):  # the published names, one attribute a level, coarsest first
-            block = nn.Sequential(
-                nn.Conv2d(mask_channels, 16, 1), nn.LeakyReLU(), nn.Conv2d(16, mask_channels, 1)
-            )
-            setattr(self, f"trans_mask_block_{i}", block)
-
-    def block(self, i: int) -> nn.Module:
-        return getattr(self, f"trans_mask_block_{i}")  # type: ignore[no-any-return]
 
 
 class LPTN(nn.Module):

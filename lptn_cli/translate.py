@@ -16,6 +16,7 @@ from torch import Tensor
 
 from lptn_cli import preset as presets
 from lptn_cli.affine import Affine, FloatImage
+from lptn_cli.branches import Variant
 from lptn_cli.codecs.icc import from_srgb, is_srgb, to_srgb
 from lptn_cli.codecs.image import Pixels
 from lptn_cli.codecs.jpeg_scans import Chroma
@@ -23,7 +24,7 @@ from lptn_cli.cores import CORES
 from lptn_cli.errors import OUT_OF_MEMORY, DeviceError, NoMemoryError, TooSmallError
 from lptn_cli.finish import STRIP_ROWS, OpenCVError, finish, fit, shrink
 from lptn_cli.jpeg_on_cuda import scan_codec
-from lptn_cli.network import LPTN, Variant, channels_last
+from lptn_cli.network import LPTN, channels_last
 from lptn_cli.orientation import turn_back, turn_upright
 from lptn_cli.preset import Preset
 from lptn_cli.strength import affine, blend

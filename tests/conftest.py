@@ -10,8 +10,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from lptn_cli.branches import Variant
 from lptn_cli.checkpoint import write_preset
-from lptn_cli.network import LPTN, Variant
+from lptn_cli.network import LPTN
 from lptn_cli.preset import Preset
 from lptn_cli.training.loop import near_identity
 from tests.command import Retouch, run, save

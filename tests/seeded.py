@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lptn_cli.network import LPTN, Form, Variant
+from lptn_cli.branches import Variant
+from lptn_cli.network import LPTN, Form
 
 
 def seeded_state(

@@ -9,10 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from lptn_cli.branches import ResidualBlock, Variant
 from lptn_cli.checkpoint import read_checkpoint
 from lptn_cli.errors import PresetError
 from lptn_cli.luma import luma_of_planes
-from lptn_cli.network import LPTN, Form, ResidualBlock, Variant
+from lptn_cli.network import LPTN, Form
 from lptn_cli.pyramid import decompose
 from tests.seeded import seeded_image, seeded_network, seeded_state
 

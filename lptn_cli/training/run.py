@@ -9,9 +9,10 @@ from typing import Protocol
 
 import torch
 
+from lptn_cli.branches import Variant
 from lptn_cli.checkpoint import place_for, write_preset
 from lptn_cli.errors import OutputError, StoppedError, UsageError
-from lptn_cli.network import LPTN, Variant
+from lptn_cli.network import LPTN
 from lptn_cli.preset import Preset, find, read
 from lptn_cli.signals import Stop
 from lptn_cli.training.data import load_groups, load_pairs
