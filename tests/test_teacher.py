@@ -19,7 +19,7 @@ from lptn_cli.training.teacher import RENDERINGS, Staff, Teacher, lessons, train
 from lptn_cli.translate import Retoucher
 from tests.conftest import photo
 
-STEPS = 40
+STEPS = 26
 CPU = torch.device("cpu")
 
 

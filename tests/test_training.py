@@ -187,14 +187,15 @@ def test_other_ways_to_learn_without_pairs(
     """A guide pulls towards its look, the losses of the paper keep the photo; all resume, show and tell."""
     load = partial(run.groups, [pairs / "target"], [pairs / "input"], [], guide, undo, published)
     steps = []
-    for resume, more in ((False, 30), (True, 1)):
+    enough = 8 if published else 30  # three networks learn there, slowly
+    for resume, more in ((False, enough), (True, 1)):
         listener = Listener(stop_after=more)
         made = run.train(
             "way", load, minutes=10, resume=resume, native_scale=64, levels=4, device="cpu", seed=0,
             work=tmp_path / "w", to=tmp_path, overwrite=False, said={}, report=listener, stop=listener.stop,
         )  # fmt: skip
         steps += listener.steps
-    assert steps[-1].number > 30
+    assert steps[-1].number > enough
     assert all(np.isfinite(step.loss) for step in steps)
     from lptn_cli import Retoucher
 
