@@ -131,6 +131,18 @@ def test_resumed_random_numbers_go_on(pairs: Path, tmp_path: Path) -> None:
         assert torch.allclose(value, second.averaged[key], atol=1e-6), key
 
 
+def test_a_run_of_another_network_is_not_resumed(pairs: Path, tmp_path: Path) -> None:
+    data = load_pairs(pairs, [], [], 64)
+
+    def trainer(*, context: bool) -> Trainer:
+        network = LPTN(nrb_low=1, nrb_high=1, num_high=3, variant=OWN, context=context)
+        return Trainer(network, PairObjective(data, CPU), CPU)
+
+    torch.save(trainer(context=False)._state(), tmp_path / "old.pt")
+    with pytest.raises(StartError, match=r"old\.pt is of another network.*begin anew, with --start"):
+        trainer(context=True).resume(tmp_path / "old.pt")
+
+
 def test_a_name_that_is_taken_or_cannot_be_used_is_said_before_training(pairs: Path, tmp_path: Path) -> None:
     from tests.conftest import make_preset
 

@@ -170,6 +170,9 @@ class Trainer:
                 if self.options.get(name, value) != value:
                     fact = f"{checkpoint} is of a run with {name} {value}"
                     raise StartError(f"{fact}; resume with that, or train with another --work folder")
+            if state["network"].keys() != self.network.state_dict().keys():
+                fact = f"{checkpoint} is of another network, as an earlier lptn trained it"
+                raise StartError(f"{fact}; begin anew, with --start from the preset that it made")
             self.network.load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.objective.resume(state.get("objective", {}))
