@@ -94,9 +94,9 @@ class LPTN(nn.Module):
         return network.eval()
 
     def with_context(self) -> LPTN:
-        """This network, given a context that says nothing yet if it has none."""
-        if self.trans_low.context is None:
-            blocks = sum(isinstance(layer, ResidualBlock) for layer in self.trans_low.model)
+        """This network, given a context that says nothing yet if it has none and blocks to say it to."""
+        blocks = sum(isinstance(layer, ResidualBlock) for layer in self.trans_low.model)
+        if self.trans_low.context is None and blocks:
             self.trans_low.context = Context(blocks)
             for parameter in self.trans_low.context.layers[-1].parameters():
                 nn.init.zeros_(parameter)

@@ -110,6 +110,9 @@ def test_a_network_without_context_is_given_one_that_says_nothing_yet() -> None:
     assert context is not None
     assert network.with_context().trans_low.context is context
     assert LPTN.from_state_dict(network.state_dict()).trans_low.context is not None
+    without_blocks = LPTN.from_state_dict(seeded_state("paper", nrb_low=0, nrb_high=1, num_high=3))
+    with torch.inference_mode():
+        assert without_blocks.with_context()(image).shape == image.shape
 
 
 def test_context_modulates_what_each_block_finds_by_the_statistics_of_the_first_layers() -> None:
