@@ -20,7 +20,7 @@ demo: setup
 	$(BIN)/python -m demo.run --out $(OUT) $(if $(PHOTOS),--photos $(PHOTOS))
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .
