@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 Padding = Literal["zeros", "reflect"]
 
+QUANTILES = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -51,26 +53,35 @@ class Context(nn.Module):
 
     Convolutions of 3x3 hardly see from one side of a photo to the other, and whether a place is too dark
     depends on all others. Feature-wise linear modulation (Perez et al., AAAI 2018) by the mean and standard
-    deviation of what the first layers found.
+    deviation of what the first layers found in the low-frequency component, and by the photo's tones, which
+    that cannot show: leaves that are white and black are grey in it.
     """
 
     def __init__(self, blocks: int, channels: int = 64, hidden: int = 96) -> None:
         super().__init__()
         self.blocks = blocks
         self.layers = nn.Sequential(
-            nn.Linear(2 * channels, hidden),
+            nn.Linear(2 * channels + 3 * len(QUANTILES), hidden),
             nn.LeakyReLU(),
             nn.Linear(hidden, hidden),
             nn.LeakyReLU(),
             nn.Linear(hidden, blocks * 2 * channels),
         )
 
-    def forward(self, x: Tensor) -> Sequence[tuple[Tensor, Tensor]]:
-        """(N, C, h, w) -> gain and offset of each block, (N, C, 1, 1)."""
+    def forward(self, x: Tensor, image: Tensor) -> Sequence[tuple[Tensor, Tensor]]:
+        """Found (N, C, h, w), the photo (N, 3, H, W) -> gain and offset of each block, (N, C, 1, 1)."""
         variance, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0)
-        said = self.layers(torch.cat([mean, (variance + 1e-4).sqrt()], dim=1))
+        said = self.layers(torch.cat([mean, (variance + 1e-4).sqrt(), _tones(image.float())], dim=1))
         parts = said[:, :, None, None].chunk(2 * self.blocks, dim=1)
         return list(zip(parts[::2], parts[1::2], strict=True))
+
+
+def _tones(image: Tensor) -> Tensor:
+    """Quantiles of every seventh pixel of (N, 3, H, W), from -1 for 0 to 1 for 1: (N, 21)."""
+    ordered = image.flatten(2)[:, :, ::7].sort(dim=2).values
+    last = ordered.shape[2] - 1
+    tones = torch.stack([ordered[:, :, round(share * last)] for share in QUANTILES], dim=2)
+    return 2 * tones.flatten(1) - 1
 
 
 class TransLow(nn.Module):
@@ -93,15 +104,17 @@ class TransLow(nn.Module):
         )
         self.context = Context(nrb_low) if context else None
 
-    def forward(self, low: Tensor) -> Tensor:  # (N, 3, h, w) -> (N, 3, h, w)
-        translated = low + (self.model(low) if self.context is None else self._in_context(low, self.context))
+    def forward(self, low: Tensor, image: Tensor) -> Tensor:
+        """The low-frequency component (N, 3, h, w) of the photo (N, 3, H, W) -> the same translated."""
+        context = self.context
+        translated = low + (self._in_context(low, context, image) if context else self.model(low))
         return torch.tanh(translated) if self.bounded else translated
 
-    def _in_context(self, low: Tensor, context: Context) -> Tensor:
+    def _in_context(self, low: Tensor, context: Context, image: Tensor) -> Tensor:
         layers = list(self.model)
         first = next(n for n, layer in enumerate(layers) if isinstance(layer, ResidualBlock))
         x = self.model[:first](low)
-        said = iter(context(x))
+        said = iter(context(x, image))
         for layer in layers[first:]:
             x = layer(x, next(said)) if isinstance(layer, ResidualBlock) else layer(x)
         return x  # type: ignore[no-any-return]

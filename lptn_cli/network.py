@@ -108,7 +108,7 @@ class LPTN(nn.Module):
     def translate(self, image: Tensor) -> Translation:
         """The translated image of (N, 3, H, W) RGB in [0, 1], with the gain and saturation of its detail."""
         highs, low = decompose(image, self.num_high)
-        new_low = self.trans_low(low)
+        new_low = self.trans_low(low, image)
         size = highs[-1].shape[-2:]
         around = torch.cat(
             [highs[-1], _repeat(low, 2, size), _repeat(new_low, 2, size)], dim=1

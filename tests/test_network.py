@@ -115,27 +115,30 @@ def test_a_network_without_context_is_given_one_that_says_nothing_yet() -> None:
         assert without_blocks.with_context()(image).shape == image.shape
 
 
-def test_context_modulates_what_each_block_finds_by_the_statistics_of_the_first_layers() -> None:
+def test_context_modulates_what_each_block_finds_by_what_the_whole_photo_is_like() -> None:
     network = LPTN.from_state_dict(seeded_state("paper", 2, 1, 3, context=True), Variant("reflect", "none"))
     model, context = network.trans_low.model, network.trans_low.context
     assert context is not None
     with torch.inference_mode():
-        low = seeded_image(16, 24)
+        low, image = seeded_image(16, 24), seeded_image(128, 192)
         x = model[4](model[3](model[2](model[1](model[0](low)))))
-        statistics = torch.cat([x.mean((2, 3)), (x.var((2, 3), correction=0) + 1e-4).sqrt()], dim=1)
+        deviations = (x.var((2, 3), correction=0) + 1e-4).sqrt()
+        places = torch.tensor([0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98])
+        tones = image.flatten(2)[:, :, ::7].quantile(places, dim=2, interpolation="nearest")
+        statistics = torch.cat([x.mean((2, 3)), deviations, 2 * tones.permute(1, 2, 0).flatten(1) - 1], dim=1)
         said = context.layers(statistics).view(1, 2, 2, 64, 1, 1)  # photo, block, gain or offset, channel
         for n in (0, 1):
             block = model[5 + n]
             assert isinstance(block, ResidualBlock)
             x = x + block.block[1:](block.block[0](x) * (1 + said[:, n, 0]) + said[:, n, 1])
         wanted = torch.tanh(low + model[9](model[8](model[7](x))))
-        assert torch.allclose(network.trans_low(low), wanted, atol=1e-5)
+        assert torch.allclose(network.trans_low(low, image), wanted, atol=1e-5)
 
 
 def seen_as_snow(form: Form) -> tuple[LPTN, torch.Tensor]:
     """A network that makes all places grey, and a green photo with detail."""
     network = seeded_network(form, 3, Variant("reflect", "none", "linear", "faded"))
-    network.trans_low.forward = lambda low: luma_of_planes(low).expand_as(low)  # type: ignore[method-assign]
+    network.trans_low.forward = lambda low, image: luma_of_planes(low).expand_as(low)  # type: ignore[method-assign]
     light = torch.rand(1, 1, 64, 96, generator=torch.Generator().manual_seed(2))
     return network, light * torch.tensor([0.35, 0.5, 0.1]).view(1, 3, 1, 1)
 
@@ -156,7 +159,7 @@ def test_detail_fades_where_the_low_frequency_component_does(form: Form) -> None
 
 def test_detail_keeps_its_colour_where_the_look_does_or_where_there_is_none() -> None:
     network, green = seen_as_snow("paper")
-    network.trans_low.forward = lambda low: 1.2 * low  # type: ignore[method-assign]
+    network.trans_low.forward = lambda low, image: 1.2 * low  # type: ignore[method-assign]
     grey = green[:, :1].expand_as(green)
     with torch.inference_mode():
         for photo in (green, grey):
@@ -167,7 +170,7 @@ def test_detail_keeps_its_colour_where_the_look_does_or_where_there_is_none() ->
 
 def test_what_takes_the_opposite_colour_keeps_none_of_its_own() -> None:
     network, green = seen_as_snow("paper")
-    network.trans_low.forward = lambda low: low.flip(1) * torch.tensor([1, 0.5, 1]).view(1, 3, 1, 1)  # type: ignore[method-assign]
+    network.trans_low.forward = lambda low, image: low.flip(1) * torch.tensor([1, 0.5, 1]).view(1, 3, 1, 1)  # type: ignore[method-assign]
     with torch.inference_mode():
         translation = network.translate(green)
     assert translation.saturation is not None
