@@ -135,6 +135,17 @@ def test_context_modulates_what_each_block_finds_by_what_the_whole_photo_is_like
         assert torch.allclose(network.trans_low(low, image), wanted, atol=1e-5)
 
 
+@pytest.mark.parametrize("context", [True, False])
+def test_context_tells_leaves_of_light_and_dark_from_grey(context: bool) -> None:
+    state = seeded_state("paper", nrb_low=2, nrb_high=1, num_high=3, context=context)
+    network = LPTN.from_state_dict(state, Variant("reflect", "none", "linear"))
+    grey = torch.full((1, 3, 64, 96), 0.5)
+    chequered = grey - 0.2 + 0.4 * ((torch.arange(64)[:, None] + torch.arange(96)) % 2)
+    with torch.inference_mode():
+        lows = [network.trans_low(grey[..., :8, :12], image) for image in (grey, chequered)]
+    assert (float((lows[0] - lows[1]).abs().mean()) > 1e-4) == context
+
+
 def seen_as_snow(form: Form) -> tuple[LPTN, torch.Tensor]:
     """A network that makes all places grey, and a green photo with detail."""
     network = seeded_network(form, 3, Variant("reflect", "none", "linear", "faded"))
