@@ -15,13 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lptn_cli.branches import QUANTILES
 from lptn_cli.luma import luma_of_planes as luma
 from lptn_cli.training.eye import FEATURES, features, load_eye, square
 from lptn_cli.training.pairs import PairObjective
 
 SIDE = 144  # pixels: photos are squeezed to a square
 CHANNELS = 32  # of the network of pixels
-QUANTILES = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
 BATCH, PIXELS = 12, 3000  # photos a step, and pixels of each
 EYE_RATE, RATE, WEIGHT_DECAY, EMA_DECAY = 2e-4, 2e-3, 0.03, 0.995
 WARM_UP_STEPS = 50
