@@ -19,7 +19,7 @@ from torch import Tensor
 
 from lptn_cli.training.tfjs import Graph
 
-SIDES = 64, 128  # pixels: as good on FiveK as 256 and 384, at an eighth of the time; it needs multiples of 64
+SIDES = 64, 128  # pixels: as good on FiveK as 256 and 384, at a twelfth of the time; it takes multiples of 64
 RIDGE = 5e-6  # of the fit, towards no change
 
 
