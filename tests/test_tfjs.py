@@ -22,10 +22,6 @@ def ints(*values: int) -> NDArray[np.int32]:
     return np.array(values, np.int32)
 
 
-def bits(value: int) -> dict[str, str]:
-    return {"i": str(value)}
-
-
 def floats(*values: float) -> NDArray[np.float32]:
     return np.array(values, np.float32)
 

@@ -141,6 +141,12 @@ def test_a_run_of_another_network_is_not_resumed(pairs: Path, tmp_path: Path) ->
     torch.save(trainer(context=False)._state(), tmp_path / "old.pt")
     with pytest.raises(StartError, match=r"old\.pt is of another network.*begin anew, with --start"):
         trainer(context=True).resume(tmp_path / "old.pt")
+    other_sizes = trainer(context=True)._state()
+    first = "trans_low.context.layers.0.weight"
+    other_sizes["network"] = {**other_sizes["network"], first: other_sizes["network"][first][:, :128]}
+    torch.save(other_sizes, tmp_path / "sizes.pt")
+    with pytest.raises(StartError, match=r"sizes\.pt is of another network"):
+        trainer(context=True).resume(tmp_path / "sizes.pt")
 
 
 def test_a_name_that_is_taken_or_cannot_be_used_is_said_before_training(pairs: Path, tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ class Trainer:
                 if self.options.get(name, value) != value:
                     fact = f"{checkpoint} is of a run with {name} {value}"
                     raise StartError(f"{fact}; resume with that, or train with another --work folder")
-            if state["network"].keys() != self.network.state_dict().keys():
+            if _shapes(state["network"]) != _shapes(self.network.state_dict()):
                 fact = f"{checkpoint} is of another network, as an earlier lptn trained it"
                 raise StartError(f"{fact}; begin anew, with --start from the preset that it made")
             self.network.load_state_dict(state["network"])
@@ -224,3 +224,7 @@ def _start_small(state: Mapping[str, Tensor], prefix: str, bias: float) -> None:
     last = max(int(key.removeprefix(prefix).split(".")[0]) for key in state if key.startswith(prefix))
     state[f"{prefix}{last}.weight"].mul_(0.1)
     state[f"{prefix}{last}.bias"].fill_(bias)
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in state.items()}
