@@ -112,3 +112,11 @@ def test_shapes_are_worked_out_once_for_each_size(tmp_path: Path) -> None:
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(StartError, match=rf"{tmp_path}.*TensorFlow\.js"):
         Graph(tmp_path)
+
+
+def test_operations_that_are_not_known_are_named_before_any_work(tmp_path: Path) -> None:
+    model = write_model(
+        tmp_path / "model", {}, ("z", "Roll", ["x"], {}), ("a", "Erf", ["z"], {}), ("y", "Neg", ["a"], {})
+    )
+    with pytest.raises(StartError, match=r"model: .* not known here: Erf, Roll$"):
+        Graph(model)

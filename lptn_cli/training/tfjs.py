@@ -42,7 +42,10 @@ class Node:
 
 
 class Graph:
-    """(n, h, w, c) -> what the graph makes of it. Raises StartError for a folder without a model.json."""
+    """(n, h, w, c) -> what the graph makes of it.
+
+    Raises StartError for a folder without a model.json or its weights, and for operations not known here.
+    """
 
     def __init__(self, folder: Path) -> None:
         try:
@@ -56,9 +59,10 @@ class Graph:
         self._fixed: list[Node] = []  # needs the input's shape at most
         self._varying: list[Node] = []  # needs its values
         varying = {self._input}
-        for node in _in_order(nodes, self._result):
-            if node.kind in ("Const", "Placeholder"):
-                continue
+        steps = [node for node in _in_order(nodes, self._result) if node.kind not in ("Const", "Placeholder")]
+        if unknown := sorted({node.kind for node in steps} - OPERATIONS.keys()):
+            raise StartError(f"{folder}: a graph with operations not known here: {', '.join(unknown)}")
+        for node in steps:
             varies = node.kind != "Shape" and any(name in varying for name in node.given)
             (self._varying if varies else self._fixed).append(node)
             if varies:
