@@ -10,6 +10,7 @@ import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from lptn_cli.errors import WriteError
 
@@ -81,6 +82,16 @@ def write_atomic(
         if os.path.isdir(path):  # noqa: PTH112  never raises
             raise _write_error(IsADirectoryError(errno.EISDIR, "")) from error
         raise WriteError("a file of that name exists; replace it with --overwrite") from error
+    except OSError as error:
+        raise _write_error(error) from error
+
+
+def require_writable(folder: Path) -> None:
+    """Make the folder if need be, and see whether it takes a file. Raises WriteError, without its name."""
+    try:
+        _make_folder(folder)
+        with TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise _write_error(error) from error
 

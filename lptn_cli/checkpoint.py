@@ -21,6 +21,7 @@ from lptn_cli import preset as presets
 from lptn_cli.atomic import write_atomic
 from lptn_cli.errors import OutputError, PresetError, UsageError, WriteError
 from lptn_cli.network import LPTN
+from lptn_cli.photos import shown
 from lptn_cli.preset import Preset
 
 # What torch.load raises for bytes that are no checkpoint: its unpickler trusts the stream to be well formed.
@@ -78,8 +79,9 @@ def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
 
 def place_for(name: str, folder: Path, *, overwrite: bool) -> Path:
     """Where the TOML of a new preset goes. Raises UsageError for a name that cannot be used or is taken."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name.endswith(".toml"):
-        raise UsageError(f"{name!r} cannot name a preset; use letters, digits, dots, dashes and underscores")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) or name.endswith(".toml"):
+        words = "up to 100 letters, digits, dots, dashes and underscores"
+        raise UsageError(f"{name!r} cannot name a preset; use {words}")
     path = folder / f"{name}.toml"
     if path.exists() and not overwrite:
         raise UsageError(f"a preset {name} exists in {folder}; choose another name or give --overwrite")
@@ -104,8 +106,9 @@ def write_preset(
         "output": variant.output,
         "detail_colour": variant.detail_colour,
     }
-    # A JSON string or number is a TOML one too.
-    toml = "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in keys.items())
+    # A JSON string or number is a TOML one too, where its characters can be printed.
+    printable = {key: shown(value) if isinstance(value, str) else value for key, value in keys.items()}
+    toml = "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in printable.items())
     try:
         write_atomic(path.with_suffix(".safetensors"), weights, overwrite=True)
         write_atomic(path, toml.encode(), overwrite=True)

@@ -230,4 +230,13 @@ def main() -> None:
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
     if number == signal.SIGPIPE:
         signal.signal(number, signal.SIG_IGN)  # once is enough: what is still buffered goes nowhere
+    elif _imports(frame):
+        os._exit(128 + number)  # torch loads NumPy from C++, which would swallow SystemExit or die of it
     sys.exit(128 + number)
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Whether an import is going on: nothing is begun then that would have to be cleared away."""
+    while frame and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None

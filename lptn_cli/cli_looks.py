@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import shlex
+import signal
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lptn_cli.errors import PresetError, StoppedError, UsageError
+
+if TYPE_CHECKING:
+    from lptn_cli.preset import Preset
 
 
 class GuideName(StrEnum):
@@ -81,7 +86,15 @@ def import_checkpoint(
     made = checkpoints.import_checkpoint(
         checkpoint, name, to or presets.user_folder(), native_scale=native_scale, overwrite=overwrite
     )
-    typer.echo(f"lptn: {made.path} is ready: lptn retouch photos/ -p {name}", err=True)
+    _say_ready(made)
+
+
+def _say_ready(made: Preset) -> None:
+    from lptn_cli import preset as presets
+
+    known = made.path.parent == presets.user_folder()
+    chosen = made.name if known else shlex.quote(str(made.path))
+    typer.echo(f"lptn: {made.path} is ready: lptn retouch photos/ -p {chosen}", err=True)
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False) -> None:
@@ -132,11 +145,11 @@ def train(
     restore: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Folder of well-graded photos, to be brought back from flat, dark renderings; repeatable.")] = None,
     minutes: Annotated[float, typer.Option(min=0.01, help="How long to train, earlier runs included.")] = 60,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the last run of this name ended.")] = False,
-    native_scale: Annotated[int, typer.Option(min=64, max=1024, help="Short side in pixels at which the look is learned.")] = 240,
+    native_scale: Annotated[int, typer.Option(min=64, max=1024, help="Short side in pixels at which the look is learned; memory grows with its square.")] = 240,
     levels: Annotated[int, typer.Option(min=1, max=5, help="Of the pyramid: 3 follows finer differences of colour, 4 learns faster.")] = 3,
     start: Annotated[str | None, typer.Option("--start", metavar="NAME|FILE", autocompletion=preset_names, help="Begin with the weights, and so the levels, of this preset.")] = None,
     device: Annotated[str, typer.Option("-d", "--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of everything random.")] = 0,
     work: Annotated[Path | None, typer.Option(metavar="DIR", show_default="./lptn-train/NAME", help="Where checkpoint and log go.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", show_default="your presets folder", help="Where the preset goes.")] = None,
     description: Annotated[str, typer.Option(help="What the look does, for `lptn presets`.")] = "",
@@ -146,7 +159,7 @@ def train(
 ) -> None:  # fmt: skip
     """Make a preset from photos: lptn train my-look --pairs my-edits/, or --from plain/ --to lovely/"""
     from lptn_cli import preset as presets
-    from lptn_cli.signals import drain_on_signals
+    from lptn_cli.signals import drain_on_signals, unwritable
     from lptn_cli.training import run
     from lptn_cli.training.report import TrainingReport
 
@@ -166,9 +179,10 @@ def train(
         published = losses_ is Losses.PUBLISHED
         along, back = (name and name.value for name in (guide, undo))
         load = partial(run.groups, from_ or [], to_ or [], identity or [], along, back, published)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a reader that goes away is a stop like others
     with (
-        TrainingReport(minutes, as_json=json_lines) as telling,
         drain_on_signals("keeping the state") as stop,
+        TrainingReport(minutes, as_json=json_lines, stop=stop) as telling,
     ):
         try:
             made = run.train(
@@ -191,7 +205,11 @@ def train(
         except StoppedError as error:
             typer.echo(f"lptn: {error}", err=True)
             raise typer.Exit(128 + (stop.signal or 0)) from None
-    typer.echo(f"lptn: {made.path} is ready: lptn retouch photos/ -p {name}", err=True)
+    _say_ready(made)
+    if isinstance(telling.lost, BrokenPipeError):
+        raise typer.Exit(128 + signal.SIGPIPE)
+    if telling.lost:
+        raise unwritable(telling.lost)
     if stop.signal:
         raise typer.Exit(128 + stop.signal)
 
@@ -201,16 +219,24 @@ def evaluate(
     photos: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Folder of photos to retouch and judge; repeatable.")] = None,
     pairs: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder with input/ and target/.")] = None,
     held_back: Annotated[bool, typer.Option("--held-back", help="Only the photos that training holds back.")] = False,
-    sheet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write before and after of up to 24 photos as one picture.")] = None,
+    sheet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write before and after of up to 24 photos as one PNG.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --sheet.")] = False,
     device: Annotated[str, typer.Option("-d", "--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:  # fmt: skip
     """Measure a preset: lptn evaluate -p retouch --pairs edits/ --photos holidays/"""
     if not photos and not pairs:
         raise UsageError("nothing to measure; give --photos DIR, --pairs DIR or both")
+    if sheet and sheet.suffix.lower() != ".png":
+        raise UsageError(f"--sheet {sheet}: the picture is a PNG; let its name end in .png")
+    if sheet and sheet.exists() and not overwrite:
+        raise UsageError(f"--sheet {sheet} exists; replace it with --overwrite")
     from lptn_cli.training.evaluation import evaluate as measure
 
-    figures = measure(preset, photos or [], pairs, held_back=held_back, sheet=sheet, device=device)
+    def note(text: str) -> None:
+        typer.echo(f"lptn: {text}", err=True)
+
+    figures = measure(preset, photos or [], pairs, held_back=held_back, sheet=sheet, device=device, note=note)
     if as_json:
         typer.echo(json.dumps(figures, indent=2))
         return

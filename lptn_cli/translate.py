@@ -96,6 +96,11 @@ class Retoucher:
             torch.set_num_threads(1)
 
     @property
+    def min_side(self) -> int:
+        """Pixels on the shorter side that a photo must have."""
+        return self._network.min_side
+
+    @property
     def photos_at_once(self) -> int:
         """How many photos may as well be on the device at once."""
         return AT_ONCE_ON_CUDA if self._on_cuda else CORES // self._threads
@@ -188,9 +193,8 @@ class Retoucher:
         return affine(small, look, gain, saturation, light, color, fit)
 
     def _check_size(self, shape: Sequence[int]) -> None:
-        least = self._network.min_side
-        if min(shape[:2]) < least:
-            raise TooSmallError(f"too small for this preset, which needs {least} pixels on each side")
+        if min(shape[:2]) < self.min_side:
+            raise TooSmallError(f"too small for this preset, which needs {self.min_side} pixels on each side")
 
     def _translate(
         self, small: FloatImage, orientation: int, icc: bytes | None

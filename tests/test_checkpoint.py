@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -79,9 +80,16 @@ def test_names(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="exists"):
         import_checkpoint(path, "mine", tmp_path)
     import_checkpoint(path, "mine", tmp_path, overwrite=True)
-    for name in ("", "../up", "a/b", ".hidden", "x.toml", "-p"):
+    for name in ("", "../up", "a/b", ".hidden", "x.toml", "-p", "n" * 101):
         with pytest.raises(UsageError, match="cannot name a preset"):
             import_checkpoint(path, name, tmp_path)
+
+
+def test_a_preset_can_be_read_whatever_it_was_made_from(tmp_path: Path) -> None:
+    """TOML takes no control characters, and UTF-8 no stray bytes."""
+    source = saved(tmp_path, seeded_state("paper", 2, 1, 3))
+    odd = source.rename(tmp_path / os.fsdecode(b"caf\xe9\x7f\n.pth"))
+    assert import_checkpoint(odd, "mine", tmp_path).description == r"imported from caf\xe9\x7f\n.pth"
 
 
 @pytest.mark.skipif(not REFERENCE.is_dir(), reason="needs ../shared/reference")

@@ -14,8 +14,9 @@ from lptn_cli.codecs import decode, encode
 from lptn_cli.codecs.image import EncodeOptions, Image
 from lptn_cli.preset import Preset
 from lptn_cli.training import evaluation
+from lptn_cli.training.data import load_groups
 from lptn_cli.training.judge import GROUPS, judged, load_judge
-from tests.command import run
+from tests.command import run, save
 from tests.conftest import photo
 
 
@@ -88,4 +89,52 @@ def test_the_command(preset: Preset, tmp_path: Path) -> None:
     assert set(figures["photos"]) >= {"judged", "structure", "turned", "blotch", "border"}
     assert decode(sheet.read_bytes()).pixels.shape == (320, 1920, 3)
     assert run("evaluate", "-p", preset.path).code == 2
+    again = run(*words, "--sheet", sheet)
+    assert (again.code, "--overwrite" in again.error) == (2, True)
+    assert run(*words, "--sheet", sheet, "--overwrite").code == 0
+    assert decode(sheet.read_bytes()).pixels.shape == (320, 1920, 3)  # of the pairs
+    in_the_way = run(*words, "--sheet", tmp_path / "input" / "a.png" / "sheet.png")
+    assert (in_the_way.code, "a file is in the way" in in_the_way.error) == (4, True)
+    assert "end in .png" in run(*words, "--sheet", tmp_path / "a.jpg").error
     assert run("evaluate", "-p", preset.path, "--photos", tmp_path / "none").code == 2
+
+
+def test_what_cannot_be_measured_is_named_and_the_rest_is_measured(preset: Preset, tmp_path: Path) -> None:
+    for name, pixels in (("good", photo(90, 120)), ("tiny", photo(1, 1))):
+        for side in ("input", "target"):
+            save(tmp_path / side / f"{name}.png", pixels)
+    (tmp_path / "input" / "cut.jpg").write_bytes(b"\xff\xd8\xff and no more")
+    words = ("evaluate", "-p", preset.path, "-d", "cpu", "--json")
+    ran = run(*words, "--photos", tmp_path / "input", "--pairs", tmp_path)
+    assert ran.code == 0
+    figures = json.loads(ran.stdout)
+    assert figures["photos"]["count"] == figures["pairs"]["count"] == 1
+    for name in ("input/cut.jpg: ", "input/tiny.png: its short side", "target/tiny.png: its short side"):
+        assert f"lptn: skipped {tmp_path}/{name}" in ran.stderr
+
+
+def test_nothing_to_measure_is_said(preset: Preset, tmp_path: Path) -> None:
+    for side in ("input", "target"):
+        (tmp_path / side).mkdir()
+    words = ("evaluate", "-p", preset.path, "-d", "cpu")
+    for where, said in (
+        (("--pairs", tmp_path), "no usable pairs"),
+        (("--photos", tmp_path), "no usable photos"),
+    ):
+        ran = run(*words, *where)
+        assert (ran.code, said in ran.error) == (3, True)
+
+
+def test_held_back_photos_are_those_of_training_on_all_folders_together(
+    preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that training took no photo back from gives none."""
+    for n in range(24):
+        save(tmp_path / str(n % 2) / f"{n}.png", photo(70, 80, seed=n))
+    folders = [tmp_path / "0", tmp_path / "1"]
+    kept = load_groups(folders, folders, [], 64).held_back
+    monkeypatch.setattr(evaluation, "on_photos", lambda _, photos: {"photos": photos})
+    figures = evaluation.evaluate(str(preset.path), folders, None, held_back=True, device="cpu")
+    assert figures["photos"]["count"] == len(kept)
+    alone = [evaluation.evaluate(str(preset.path), [f], None, held_back=True, device="cpu") for f in folders]
+    assert sum(found["photos"]["count"] for found in alone) > len(kept)

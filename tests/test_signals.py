@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -195,3 +196,25 @@ def test_the_handlers_are_put_back(capfd: pytest.CaptureFixture[str]) -> None:
         assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
     assert {number: signal.getsignal(number) for number in before} == before
     assert capfd.readouterr().err == "\nlptn: tidying up; once more stops at once\n"
+
+
+SWALLOWS = """
+import signal
+try:
+    signal.raise_signal(signal.SIGINT)
+except BaseException:  # as C++ does that imports NumPy
+    pass
+print("went on")
+"""
+
+
+@pytest.mark.parametrize(("how", "code"), [("import swallows", 130), ("exec(open('swallows.py').read())", 0)])
+def test_ctrl_c_while_modules_load_ends_at_once(how: str, code: int, tmp_path: Path) -> None:
+    """Whoever imports may swallow the exit: torch does."""
+    (tmp_path / "swallows.py").write_text(SWALLOWS)
+    start = "import signal; from lptn_cli.cli import _leave; signal.signal(signal.SIGINT, _leave); "
+    command = [sys.executable, "-c", start + how]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment()
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "went on\n" if code == 0 else "", "")

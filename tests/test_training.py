@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from lptn_cli.errors import StartError, UsageError
+from lptn_cli.errors import OutputError, StartError, UsageError, WriteError
 from lptn_cli.network import LPTN
 from lptn_cli.preset import Preset
 from lptn_cli.signals import Stop
@@ -22,6 +23,8 @@ from lptn_cli.training.loop import Step, Trainer, near_identity
 from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.run import OWN
 from lptn_cli.translate import load_network
+from tests.command import LPTN as COMMAND
+from tests.command import on_linux
 from tests.command import run as lptn
 from tests.conftest import make_preset, photo
 
@@ -44,12 +47,13 @@ class Listener:
 
 
 def train(
-    pairs: Path, work: Path, listener: Listener, *, resume: bool = False, minutes: float = 10
-) -> Preset:
+    pairs: Path, work: Path, listener: Listener,
+    *, resume: bool = False, minutes: float = 10, overwrite: bool = False,
+) -> Preset:  # fmt: skip
     return run.train(
         "mine", partial(run.pairs, pairs, [pairs / "target"], [pairs / "target"]),
-        minutes=10, resume=resume, native_scale=64, levels=4, device="cpu",
-        seed=1, work=work / "work", to=work / "presets", overwrite=False, said={"description": "brighter"},
+        minutes=minutes, resume=resume, native_scale=64, levels=4, device="cpu", seed=1,
+        work=work / "work", to=work / "presets", overwrite=overwrite, said={"description": "brighter"},
         report=listener, stop=listener.stop,
     )  # fmt: skip
 
@@ -74,6 +78,61 @@ def test_it_learns_resumes_and_leaves_a_usable_preset(pairs: Path, tmp_path: Pat
     assert result.mean() > (photo(128, 160, seed=3) // 2).mean() + 5
     lines = (tmp_path / "work" / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines][:6] == [1, 2, 3, 4, 5, 6]
+
+
+def test_resuming_a_run_whose_minutes_are_used_up_writes_the_preset_and_says_so(
+    pairs: Path, tmp_path: Path
+) -> None:
+    train(pairs, tmp_path, Listener(stop_after=2))
+    preset = tmp_path / "presets" / "mine.toml"
+    preset.unlink()
+    again = Listener()
+    made = train(pairs, tmp_path, again, resume=True, minutes=1e-9)
+    assert made.path == preset and preset.exists()
+    assert "give more --minutes" in again.notes[-1]
+    assert not again.steps
+
+
+def test_a_run_that_begins_anew_has_a_log_of_its_own(pairs: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        train(pairs, tmp_path, Listener(stop_after=3), overwrite=True)
+        (tmp_path / "work" / "checkpoint.pt").unlink()
+    lines = (tmp_path / "work" / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines if "measured" not in line] == [1, 2, 3]
+
+
+def test_what_of_the_notebook_cannot_be_written_is_told_once_and_the_run_goes_on(
+    pairs: Path, tmp_path: Path
+) -> None:
+    for name in ("log.jsonl", "losses.svg", "sheet.png"):
+        (tmp_path / "work" / name).mkdir(parents=True)
+    listener = Listener(stop_after=3)
+    assert train(pairs, tmp_path, listener).path.exists()
+    told = [note for note in listener.notes if "cannot write" in note]
+    assert len(told) == 3
+    assert any("sheet.png: a folder of that name" in note for note in told)
+
+
+@pytest.mark.parametrize("place", ["work", "presets"])
+def test_a_place_that_cannot_be_written_is_said_before_the_photos_are_read(
+    place: str, pairs: Path, tmp_path: Path
+) -> None:
+    (tmp_path / place).write_bytes(b"")  # root may write everywhere: a file is in the way
+    listener = Listener()
+    with pytest.raises(OutputError, match=rf"the folder .*{place} of -.*: .*; choose another"):
+        train(pairs, tmp_path, listener)
+    assert not listener.notes
+
+
+def test_a_checkpoint_that_cannot_be_written_is_named(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *_: Any, **__: Any) -> None:
+        raise WriteError("the disk is full; free some space and run again")
+
+    monkeypatch.setattr("lptn_cli.training.loop.write_atomic", full)
+    with pytest.raises(OutputError, match=r"cannot write .*checkpoint\.pt: the disk is full"):
+        train(pairs, tmp_path, Listener(stop_after=1))
 
 
 def test_an_earlier_run_is_not_thrown_away(pairs: Path, tmp_path: Path) -> None:
@@ -224,9 +283,13 @@ def test_other_ways_to_learn_without_pairs(
     assert "structure: " in (tmp_path / "w" / "losses.svg").read_text()
 
 
-def test_a_run_can_begin_with_a_preset(pairs: Path, tmp_path: Path) -> None:
-    """Its weights and levels are the first ones, whatever --levels says; it gets a context; native scales
-    must agree."""
+@pytest.mark.parametrize("many", [False, True])
+def test_a_run_can_begin_with_a_preset(
+    many: bool, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights and levels are the first ones, whatever --levels says; it gets a context where photos are
+    many; native scales must agree."""
+    monkeypatch.setattr(run, "ENOUGH_FOR_A_CONTEXT", 1 if many else 10**6)
     preset = make_preset(tmp_path / "presets", context=False)
 
     def start(native_scale: int) -> Preset:
@@ -240,7 +303,7 @@ def test_a_run_can_begin_with_a_preset(pairs: Path, tmp_path: Path) -> None:
 
     before, after = load_network(preset).state_dict(), load_network(start(64)).state_dict()
     assert {key for key in after.keys() ^ before.keys() if ".context." not in key} == set()
-    assert len(after) > len(before)
+    assert (len(after) > len(before)) == many
     largest = max(float((before[key] - after[key]).abs().max()) for key in before)
     assert 0 < largest < 1e-3  # one step of a warm-up
     (tmp_path / "work" / "checkpoint.pt").unlink()
@@ -269,8 +332,10 @@ def test_ctrl_c_while_photos_load_has_its_own_exit_code(
     words = ("--pairs", pairs, "--native-scale", 64, "--levels", 4, "--work", tmp_path / "w", "-o", tmp_path)
     done = lptn("train", "mine", *words, "-d", "cpu")
     assert done.code == 130
-    assert "stopped before the first step" in done.stderr
+    assert "stopped before the first step; nothing was written" in done.stderr
+    assert "training on" not in done.stderr  # the photos that were left are not read
     assert not (tmp_path / "mine.toml").exists()
+    assert not list((tmp_path / "w").iterdir())
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_spares_the_checkpoint(pairs: Path, tmp_path: Path) -> None:
@@ -296,9 +361,48 @@ def test_a_run_is_not_resumed_with_other_options(pairs: Path, tmp_path: Path) ->
     start(4, published=False, resume=False)
     with pytest.raises(StartError, match="is of a run with --levels 4"):
         start(3, published=False, resume=True)
-    with pytest.raises(StartError, match="is of a run with --losses own"):
+    with pytest.raises(StartError, match="is of a run with --losses own; resume it so"):
         start(4, published=True, resume=True)
+    with pytest.raises(StartError, match=r"is of a run with --from DIR; resume it so"):
+        train(pairs, tmp_path, Listener(), resume=True)
     start(4, published=False, resume=True)
+
+
+def test_a_reader_of_json_that_goes_away_stops_the_run_and_loses_nothing(pairs: Path, tmp_path: Path) -> None:
+    work, presets = tmp_path / "w", tmp_path / "p"
+    words = ["--pairs", pairs, "--native-scale", 64, "--levels", 4, "--work", work, "-o", presets]
+    command = [COMMAND, "train", "mine", *map(str, words), "-d", "cpu", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stderr
+        assert json.loads(process.stdout.readline())["step"] == 1
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert process.returncode == 141
+    assert (work / "checkpoint.pt").exists() and (presets / "mine.toml").exists()
+    assert f"lptn retouch photos/ -p {presets / 'mine.toml'}" in errors
+
+
+@on_linux
+def test_a_full_disk_of_stdout_stops_the_run_and_loses_nothing(pairs: Path, tmp_path: Path) -> None:
+    words = ["--pairs", pairs, "--native-scale", 64, "--levels", 4, "--work", tmp_path / "w", "-o", tmp_path]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [COMMAND, "train", "mine", *map(str, words), "-d", "cpu", "--json"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 4
+    assert "cannot write to stdout: the disk is full" in done.stderr
+    assert (tmp_path / "mine.toml").exists()
+
+
+def test_a_preset_to_begin_with_that_is_not_there_is_said_before_photos_are_read(
+    pairs: Path, tmp_path: Path
+) -> None:
+    done = lptn(
+        "train", "mine", "--pairs", pairs, "--start", "nope", "--work", tmp_path / "w", "-o", tmp_path
+    )
+    assert done.code == 2
+    assert "nope" in done.error and "reading" not in done.stderr
 
 
 @pytest.mark.parametrize(

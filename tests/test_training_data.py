@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,20 @@ import pytest
 import torch
 
 from lptn_cli.training.batches import GroupBatches, pair_batch, some_without_colour
-from lptn_cli.training.data import GroupData, Pair, load_pairs
+from lptn_cli.training.data import (
+    GroupData,
+    Pair,
+    load_pairs,
+    load_photos,
+    load_sides,
+    pixels_of,
+    tensor,
+)
 from lptn_cli.training.guides import night
 from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.renderings import unedited, varied
 from lptn_cli.training.unpaired import UnpairedObjective
-from tests.command import save
+from tests.command import on_linux, save
 from tests.conftest import photo
 
 CPU = torch.device("cpu")
@@ -132,7 +141,72 @@ def test_batches_of_photos_to_leave_alone_want_the_photo_itself(monkeypatch: pyt
 def test_every_photo_has_partners_of_its_orientation() -> None:
     wide, tall = ([photo(*size, seed=n) for n in range(60)] for size in ((32, 48), (48, 32)))
     data = GroupData([*wide[:5], *tall[:2]], [*wide, tall[0]], wide[:1], [])
-    partners = GroupBatches(data).partners
+    partners = GroupBatches(data.photos, data.targets).partners
     assert [len(row) for row in partners] == [40] * 5 + [1] * 2
     assert all((row < 60).all() for row in partners[:5])
     assert all((row == 60).all() for row in partners[5:])
+
+
+def test_few_photos_are_made_more_with_a_guide_and_many_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = [photo(48, 64, seed=n) for n in range(8)]
+    data = GroupData(photos, photos, photos[:1], [])
+    guided = UnpairedObjective(data, CPU, night).batches
+    assert len(guided.photos) == len(guided.wanted) == 32
+    other = guided.photos[8].astype(int) - guided.photos[0]  # of the first one, otherwise exposed
+    assert 2 < np.abs(other).mean() < 60
+    wanted = pixels_of(night(tensor(guided.photos[8][None])))
+    assert np.array_equal(guided.wanted[8], wanted)
+    assert len(UnpairedObjective(data, CPU).batches.photos) == 8
+    monkeypatch.setattr("lptn_cli.training.unpaired.FEW", 8)
+    assert len(UnpairedObjective(data, CPU, night).batches.photos) == 8
+
+
+def sides(folder: Path, **of_input: np.ndarray) -> Path:
+    """The same photos as target/NAME.png, 60x90 each."""
+    for name, pixels in of_input.items():
+        save(folder / "input" / f"{name}.png", pixels)
+        save(folder / "target" / f"{name}.png", photo(60, 90))
+    return folder
+
+
+def test_a_side_that_was_exported_smaller_is_no_reason_to_leave_a_pair_out(tmp_path: Path) -> None:
+    both = sides(tmp_path, large=photo(120, 180), odd=photo(121, 180), cut=photo(60, 80))
+    skipped: list[str] = []
+    pairs = load_sides(both, 1000, skipped, least=16)
+    assert [pair.name for pair in pairs] == ["large", "odd"]
+    assert all(pair.input.shape == pair.target.shape == (60, 90, 3) for pair in pairs)
+    assert skipped == [f"{tmp_path / 'cut'}: input and target have different shapes"]
+
+
+def test_of_two_files_of_one_name_the_first_is_used_and_the_other_named(tmp_path: Path) -> None:
+    both = sides(tmp_path, a=photo(60, 90))
+    save(both / "input" / "a.jpg", photo(60, 90, seed=5))
+    skipped: list[str] = []
+    (pair,) = load_sides(both, 60, skipped)
+    assert pair.name == "a"
+    assert len(skipped) == 1 and "input/a: is there twice" in skipped[0]
+
+
+@on_linux
+def test_what_is_no_photo_is_named_and_hangs_nothing(tmp_path: Path) -> None:
+    save(tmp_path / "good.png", photo(60, 90))
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "red\x1b[31m.jpg").write_bytes(b"no photo")
+    save(tmp_path / "tiny.png", photo(12, 90))
+    skipped: list[str] = []
+    assert [named.name for named in load_photos(tmp_path, 100, skipped, least=16)] == ["good"]
+    assert len(skipped) == 4
+    told = ["gone.jpg: it is a link", "pipe.jpg: is not a regular", r"red\x1b[31m.jpg: ", "under 16 pixels"]
+    assert all(said in line for line, said in zip(skipped, told, strict=True))
+
+
+def test_a_photo_of_too_many_pixels_is_named_without_the_options_of_retouch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "a.png", photo(60, 90))
+    monkeypatch.setattr("lptn_cli.training.data.MAX_PIXELS", 5000)
+    skipped: list[str] = []
+    assert not load_photos(tmp_path, 16, skipped)
+    assert "megapixels" in skipped[0] and "--" not in skipped[0]

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lptn_cli.luma import luma_of_planes as luma
-from lptn_cli.training.data import GroupData, Pair, Pixels8, tensor
+from lptn_cli.training.data import Pair, Pixels8, tensor
 
 BATCH = 8
 CROP = 0.75  # of the sides, the least that is kept of a photo
@@ -57,10 +57,12 @@ def some_without_colour(inputs: Tensor, targets: Tensor, generator: torch.Genera
 class GroupBatches:
     """Photos, what they should become (themselves, if not known), and partners from the target group."""
 
-    def __init__(self, data: GroupData, wanted: Sequence[Pixels8] | None = None) -> None:
-        self.photos, self.targets = data.photos, data.targets
-        self.wanted = data.photos if wanted is None else wanted
-        self.partners = _partners(data.photos, data.targets)
+    def __init__(
+        self, photos: Sequence[Pixels8], targets: Sequence[Pixels8], wanted: Sequence[Pixels8] | None = None
+    ) -> None:
+        self.photos, self.targets = photos, targets
+        self.wanted = photos if wanted is None else wanted
+        self.partners = _partners(photos, targets)
 
     def draw(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Photos, wanted and targets, (BATCH, 3, h, w) each in [0, 1]; targets are of similar layout.

@@ -14,17 +14,21 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lptn_cli.codecs import SUFFIXES, decode
+from lptn_cli.codecs import decode
 from lptn_cli.codecs.icc import profile_of, to_srgb
-from lptn_cli.errors import PhotoError, UsageError
-from lptn_cli.finish import shrink
+from lptn_cli.errors import PhotoError, StoppedError, TooLargeError, UsageError
+from lptn_cli.finish import loops, shrink
 from lptn_cli.orientation import turn_upright
+from lptn_cli.photos import discover, is_folder, read, shown
+from lptn_cli.signals import Stop
 
 HELD_BACK = 0.05  # share of the photos that training never sees
 FINGERPRINT = 24  # cells a side
 SAME_PICTURE = 0.97  # correlation of the fingerprints of two gradings of one picture, or more
 LEAST = 8  # photos on each side, below which nothing is learned
 MAX_PIXELS = 250_000_000
+STOPPED_EARLY = "stopped before the first step; nothing was written"
+SAME_SHAPE = 0.01  # relative difference of proportions that the rounding of an export explains
 
 Pixels8 = NDArray[np.uint8]
 T = TypeVar("T", "Pair", "Named")
@@ -67,14 +71,16 @@ class PairData:
     skipped: Sequence[str]  # one line for each photo that was left out, with the reason
 
 
-def load_pairs(folder: Path, identity: Sequence[Path], restore: Sequence[Path], short_side: int) -> PairData:
+def load_pairs(
+    folder: Path, identity: Sequence[Path], restore: Sequence[Path], short_side: int, stop: Stop | None = None
+) -> PairData:
     """Read FOLDER/input and FOLDER/target (same file stems), folders of photos to leave alone and to restore.
 
     Photos that cannot be used are skipped and named; those that show what a held-back pair shows are left out
-    in silence. Raises UsageError when too few are left to train on.
+    in silence. Raises UsageError when too few are left to train on, StoppedError.
     """
     skipped: list[str] = []
-    pairs = load_sides(folder, short_side, skipped)
+    pairs = load_sides(folder, short_side, skipped, stop=stop)
     if len(pairs) < LEAST:
         fact = f"{folder} holds {len(pairs)} usable pairs"
         raise UsageError(f"{fact}; training needs {LEAST}, as input/NAME and target/NAME")
@@ -84,7 +90,7 @@ def load_pairs(folder: Path, identity: Sequence[Path], restore: Sequence[Path], 
         [
             Pair(stem, pixels, pixels)
             for part in folders
-            for stem, pixels in _load(part, short_side, skipped)
+            for stem, pixels in _load(part, short_side, skipped, stop=stop)
             if (secret @ _fingerprint(pixels)).max() < SAME_PICTURE
         ]
         for folders in (identity, restore)
@@ -103,23 +109,51 @@ def _fingerprint(pixels: Pixels8) -> NDArray[np.float32]:
 
 
 def load_sides(
-    folder: Path, short_side: int, skipped: list[str] | None = None, *, smaller: bool = False
+    folder: Path, short_side: int, skipped: list[str], *, least: int | None = None, stop: Stop | None = None
 ) -> list[Pair]:
-    """The pairs of FOLDER/input and FOLDER/target, by file stem; what cannot be used goes to `skipped`."""
-    left_out = [] if skipped is None else skipped
+    """The pairs of FOLDER/input and FOLDER/target, by file stem; what cannot be used goes to `skipped`.
+
+    Where one side was exported smaller, both have its size. `least`, `stop`: as of `load_photos`.
+    """
     inputs, targets = (
-        dict(_load(folder / side, short_side, left_out, smaller=smaller)) for side in ("input", "target")
+        _by_stem(_load(folder / side, short_side, skipped, least=least, stop=stop), folder / side, skipped)
+        for side in ("input", "target")
     )
     pairs = []
     for stem in sorted(inputs.keys() | targets.keys()):
         if stem not in inputs or stem not in targets:
             missing = "target" if stem in inputs else "input"
-            left_out.append(f"{folder / stem}: has no usable partner in {missing}/")
-        elif inputs[stem].shape != targets[stem].shape:
-            left_out.append(f"{folder / stem}: input and target have different shapes")
+            skipped.append(f"{shown(folder / stem)}: has no usable partner in {missing}/")
+        elif (both := _of_one_shape(inputs[stem], targets[stem])) is None:
+            skipped.append(f"{shown(folder / stem)}: input and target have different shapes")
         else:
-            pairs.append(Pair(stem, inputs[stem], targets[stem]))
+            pairs.append(Pair(stem, *both))
     return pairs
+
+
+def _by_stem(photos: Iterator[tuple[str, Pixels8]], folder: Path, skipped: list[str]) -> dict[str, Pixels8]:
+    found: dict[str, Pixels8] = {}
+    for stem, pixels in photos:
+        if stem in found:
+            skipped.append(f"{shown(folder / stem)}: is there twice; the first file in order of name is used")
+        else:
+            found[stem] = pixels
+    return found
+
+
+def _of_one_shape(one: Pixels8, other: Pixels8) -> tuple[Pixels8, Pixels8] | None:
+    """Both at the lesser height and width, if they have the same proportions."""
+    ratio = one.shape[1] * other.shape[0] / (one.shape[0] * other.shape[1])
+    if abs(ratio - 1) > SAME_SHAPE:
+        return None
+    height, width = (min(one.shape[side], other.shape[side]) for side in (0, 1))
+    return _resized(one, height, width), _resized(other, height, width)
+
+
+def _resized(pixels: Pixels8, height: int, width: int) -> Pixels8:
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    return _levels(loops().area_average(pixels, height, width, 1))
 
 
 @dataclass(frozen=True)
@@ -134,23 +168,27 @@ class GroupData:
 
 
 def load_groups(
-    photos: Sequence[Path], targets: Sequence[Path], identity: Sequence[Path], short_side: int
+    photos: Sequence[Path],
+    targets: Sequence[Path],
+    identity: Sequence[Path],
+    short_side: int,
+    stop: Stop | None = None,
 ) -> GroupData:
     """Read folders of photos on both sides, and of photos to leave alone.
 
-    Raises UsageError when too few are left to train on.
+    Raises UsageError when too few are left to train on, StoppedError.
     """
     skipped: list[str] = []
     sides = []
     for folders in (photos, targets):
-        side = [Pair(s, p, p) for f in folders for s, p in _load(f, short_side, skipped)]
+        side = [Pair(s, p, p) for f in folders for s, p in _load(f, short_side, skipped, stop=stop)]
         if len(side) < LEAST:
             names = ", ".join(map(str, folders))
             raise UsageError(f"{names}: {len(side)} usable photos; training needs {LEAST} on each side")
         sides.append(side)
     train, held = split(sides[0])
     wanted, _ = split(sides[1])
-    alone, _ = split([Pair(s, p, p) for f in identity for s, p in _load(f, short_side, skipped)])
+    alone, _ = split([Pair(s, p, p) for f in identity for s, p in _load(f, short_side, skipped, stop=stop)])
     return GroupData(
         [pair.input for pair in train],
         [pair.input for pair in wanted],
@@ -171,34 +209,52 @@ def pixels_of(image: Tensor) -> Pixels8:
     return levels
 
 
+def load_photos(
+    folder: Path,
+    short_side: int,
+    skipped: list[str] | None = None,
+    *,
+    least: int | None = None,
+    stop: Stop | None = None,
+) -> list[Named]:
+    """The photos of a folder. Those that cannot be used are left out, and named in `skipped`.
+
+    least: the shortest short side that is taken, `short_side` unless given. Raises UsageError (no such
+    folder), StoppedError when `stop` asks for it.
+    """
+    left_out = [] if skipped is None else skipped
+    return [
+        Named(stem, pixels) for stem, pixels in _load(folder, short_side, left_out, least=least, stop=stop)
+    ]
+
+
 def _load(
-    folder: Path, short_side: int, skipped: list[str], *, smaller: bool = False
+    folder: Path, short_side: int, skipped: list[str], *, least: int | None = None, stop: Stop | None = None
 ) -> Iterator[tuple[str, Pixels8]]:
-    """Stem and pixels of each photo of a folder, in order of name; `smaller` ones are taken only if asked."""
-    if not folder.is_dir():
-        raise UsageError(f"there is no folder {folder}")
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
-            continue
+    """Stem and pixels of each photo of a folder, in order of name; see `load_photos`."""
+    least = least or short_side
+    if not is_folder(folder):
+        raise UsageError(f"there is no folder {shown(folder)}")
+    for photo in discover([folder], recursive=False):
+        if stop and stop.asked:
+            raise StoppedError(STOPPED_EARLY)
         try:
-            image = decode(path.read_bytes(), max_pixels=MAX_PIXELS)
-        except (PhotoError, OSError) as error:
-            skipped.append(f"{path}: {error}")
+            image = decode(read(photo), max_pixels=MAX_PIXELS)
+        except TooLargeError:
+            skipped.append(f"{shown(photo.path)}: has more than {MAX_PIXELS // 10**6} megapixels")
             continue
-        if not smaller and min(image.pixels.shape[:2]) < short_side:
-            skipped.append(f"{path}: its short side is under {short_side} pixels")
+        except PhotoError as error:
+            skipped.append(f"{shown(photo.path)}: {error}")
+            continue
+        if min(image.pixels.shape[:2]) < least:
+            skipped.append(f"{shown(photo.path)}: its short side is under {least} pixels")
             continue
         small = turn_upright(shrink(image.pixels, short_side), image.metadata.orientation)
-        rgb = to_srgb(small, profile_of(image.metadata)).clip(0, 1)
-        yield path.stem, np.ascontiguousarray(np.rint(rgb * 255).astype(np.uint8))
+        yield photo.path.stem, _levels(to_srgb(small, profile_of(image.metadata)).clip(0, 1))
 
 
-def load_photos(
-    folder: Path, short_side: int, skipped: list[str] | None = None, *, smaller: bool = False
-) -> list[Named]:
-    """The photos of a folder. Those that cannot be used are left out, and named in `skipped`."""
-    left_out = [] if skipped is None else skipped
-    return [Named(stem, pixels) for stem, pixels in _load(folder, short_side, left_out, smaller=smaller)]
+def _levels(image: NDArray[np.float32]) -> Pixels8:
+    return np.ascontiguousarray(np.rint(image * 255).astype(np.uint8))
 
 
 def split(photos: Sequence[T]) -> tuple[list[T], list[T]]:

@@ -12,7 +12,8 @@ Conventions, each pinned by a test of its name in tests/test_evaluation.py:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lptn_cli.atomic import require_writable
 from lptn_cli.codecs.image import Pixels
-from lptn_cli.errors import StartError, UsageError
+from lptn_cli.errors import NoPhotosError, OutputError, StartError, WriteError
 from lptn_cli.finish import shrink
 from lptn_cli.luma import luma_of_planes
+from lptn_cli.photos import shown
 from lptn_cli.training import losses
-from lptn_cli.training.data import Pixels8, T, load_photos, load_sides, split, tensor
+from lptn_cli.training.data import Pixels8, load_photos, load_sides, split, tensor
 from lptn_cli.training.judge import judged, load_judge
 from lptn_cli.training.pictures import write_sheet
 from lptn_cli.translate import Retoucher
@@ -47,36 +50,48 @@ def evaluate(
     held_back: bool = False,
     sheet: Path | None = None,
     device: str = "auto",
+    note: Callable[[str], None] = lambda _: None,
 ) -> dict[str, dict[str, Any]]:
     """The figures of a preset on folders of photos and on a folder of pairs, by "photos" and "pairs".
 
     held_back: only those that training holds back. sheet: where before and after of up to 24 photos goes, as
-    a PNG. Raises UsageError when there are no photos, StartError.
+    a PNG. note: hears of each file that cannot be used. Raises NoPhotosError where there is nothing to
+    measure, UsageError, StartError.
     """
+    if sheet:
+        with _named(sheet):  # now, not after all is measured
+            require_writable(sheet.parent)
     look = Retoucher(preset, device)
+    skipped: list[str] = []
+    both = load_sides(pairs, LARGEST, skipped, least=look.min_side) if pairs else []
+    alone = [photo for f in photos for photo in load_photos(f, LARGEST, skipped, least=look.min_side)]
+    if held_back:
+        both, alone = split(both)[1], split(alone)[1]
+    for line in skipped:
+        note(f"skipped {line}")
+    if pairs and not both:
+        raise NoPhotosError(f"{shown(pairs)} holds no usable pairs, as input/NAME and target/NAME")
+    if photos and not alone:
+        raise NoPhotosError(f"no usable photos in {', '.join(map(shown, photos))}")
     figures: dict[str, dict[str, Any]] = {}
-    if pairs:
-        both = [
-            (pair.input, pair.target) for pair in _chosen(load_sides(pairs, LARGEST, smaller=True), held_back)
-        ]
-        figures["pairs"] = {"count": len(both), **on_pairs(look, both)}
-    if photos:
-        loaded = [
-            photo
-            for folder in photos
-            for photo in _chosen(load_photos(folder, LARGEST, smaller=True), held_back)
-        ]
-        if not loaded:
-            raise UsageError(f"no photos in {', '.join(map(str, photos))}")
-        alone = [photo.pixels for photo in loaded]
-        figures["photos"] = {"count": len(alone), **on_photos(look, alone)}
-        if sheet:
-            write_sheet(sheet, [(photo, look(photo)) for photo in alone[:SHEET]])
+    if both:
+        on = on_pairs(look, [(pair.input, pair.target) for pair in both])
+        figures["pairs"] = {"count": len(both), **on}
+    if alone:
+        figures["photos"] = {"count": len(alone), **on_photos(look, [photo.pixels for photo in alone])}
+    if sheet:
+        first = [*(photo.pixels for photo in alone), *(pair.input for pair in both)][:SHEET]
+        with _named(sheet):
+            write_sheet(sheet, [(photo, look(photo)) for photo in first])
     return figures
 
 
-def _chosen(photos: Sequence[T], held_back: bool) -> Sequence[T]:
-    return split(photos)[1] if held_back else photos
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except WriteError as error:
+        raise OutputError(f"cannot write {shown(file)}: {error}") from None
 
 
 def on_pairs(look: Retoucher, pairs: Sequence[tuple[Pixels8, Pixels8]]) -> dict[str, float]:
@@ -156,7 +171,7 @@ def _against(result: Pixels, target: Pixels8) -> Mapping[str, float]:
         from skimage.color import deltaE_ciede2000, rgb2lab
         from skimage.metrics import structural_similarity
     except ImportError:
-        raise StartError("scikit-image is needed to measure pairs: pip install 'lptn[evaluate]'") from None
+        raise StartError("scikit-image is needed to measure pairs: pip install scikit-image") from None
     colour = deltaE_ciede2000(rgb2lab(result), rgb2lab(target))  # type: ignore[no-untyped-call]
     similarity = structural_similarity(result, target, channel_axis=2, data_range=255)  # type: ignore[no-untyped-call]
     return {

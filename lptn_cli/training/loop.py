@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lptn_cli.atomic import write_atomic
 from lptn_cli.checkpoint import UNREADABLE
-from lptn_cli.errors import StartError
+from lptn_cli.errors import OutputError, StartError, WriteError
 from lptn_cli.network import LPTN, channels_last
 from lptn_cli.signals import Stop
 from lptn_cli.training.data import Pixels8
@@ -85,7 +85,7 @@ class Trainer:
         objective: Objective,
         device: torch.device,
         seed: int = 0,
-        options: Mapping[str, int | str] | None = None,
+        options: Mapping[str, int | str | None] | None = None,
     ) -> None:
         self.objective, self.device = objective, device
         self.options = dict(options or {})
@@ -107,8 +107,7 @@ class Trainer:
     ) -> None:
         """Train until `minutes` are used up or a stop is asked; checkpoints on the way and at the end."""
         started = time.monotonic() - self.seconds
-        saved = time.monotonic()
-        loss = math.inf
+        saved, kept = time.monotonic(), self.step
         while not stop.asked and self.seconds < minutes * 60:
             loss = self._one_step(self.seconds / (minutes * 60))
             if not math.isfinite(loss):
@@ -117,11 +116,12 @@ class Trainer:
                 )
             self.seconds = time.monotonic() - started
             measured = None
-            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+            is_last = stop.asked or self.seconds >= minutes * 60
+            if is_last or time.monotonic() - saved > CHECKPOINT_SECONDS:
                 measured = self._checkpoint(checkpoint, on_checkpoint)
-                saved = time.monotonic()
+                saved, kept = time.monotonic(), self.step
             on_step(Step(self.step, self.seconds, loss, measured))
-        if math.isfinite(loss):
+        if kept != self.step:  # the stop was asked while the last step was told
             on_step(Step(self.step, self.seconds, loss, self._checkpoint(checkpoint, on_checkpoint)))
 
     def _one_step(self, progress: float) -> float:
@@ -143,7 +143,11 @@ class Trainer:
     def _checkpoint(self, path: Path, on_checkpoint: Callable[[Trainer], None]) -> Mapping[str, float]:
         buffer = io.BytesIO()
         torch.save(self._state(), buffer)
-        write_atomic(path, buffer.getvalue(), overwrite=True)
+        try:
+            write_atomic(path, buffer.getvalue(), overwrite=True)
+        except WriteError as error:
+            fact = f"cannot write {path}: {error}"
+            raise OutputError(f"{fact} with --resume" if path.exists() else fact) from None
         on_checkpoint(self)
         return self.objective.measure(self.averaged_network())
 
@@ -167,9 +171,11 @@ class Trainer:
         try:
             state = torch.load(checkpoint, map_location="cpu", weights_only=True)
             for name, value in state.get("options", {}).items():
-                if self.options.get(name, value) != value:
-                    fact = f"{checkpoint} is of a run with {name} {value}"
-                    raise StartError(f"{fact}; resume with that, or train with another --work folder")
+                if self.options.get(name) != value:
+                    fact = f"{checkpoint} is of a run " + (
+                        f"with {name} {value}" if value else f"without {name}"
+                    )
+                    raise StartError(f"{fact}; resume it so, or train with another --work folder")
             if _shapes(state["network"]) != _shapes(self.network.state_dict()):
                 fact = f"{checkpoint} is of another network, as an earlier lptn trained it"
                 raise StartError(f"{fact}; begin anew, with --start from the preset that it made")

@@ -35,7 +35,7 @@ class PublishedObjective:
 
     def __init__(self, data: GroupData, device: torch.device) -> None:
         self.data, self.device = data, device
-        self.batches = GroupBatches(data)
+        self.batches = GroupBatches(data.photos, data.targets)
         self.adversary = Adversary(device, scales=3, finest=1, rate=1e-4, penalty=PENALTY)
 
     @property

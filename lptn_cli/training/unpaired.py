@@ -23,6 +23,7 @@ STRUCTURE_STRIDE = 4
 IDENTITY_SHARE = 0.25  # of the batches
 UNDO_SHARE = 0.25
 UNDO_VARIATION = 2.5  # of what is shown then; see renderings.varied
+FEW, RENDERINGS, VARIATION = 500, 3, 1.5  # photos below which each is also there in so many other renderings
 EXACT = 10  # weight of the loss of both, where it is known what is wanted
 
 
@@ -49,6 +50,7 @@ class UnpairedObjective:
     With a guide, a hand-written look (guides.py), the results stay near to what it makes of the photos. Every
     fourth batch is of photos to leave alone, where there are any. With `undo`, the guide of the way back,
     every fourth is of what that makes of the targets, which are wanted back: real photos, sharp to the edges.
+    Few photos are learned by heart: with a guide, which knows what is wanted of any, they are made more.
     """
 
     learning_rate = 6e-4
@@ -59,7 +61,9 @@ class UnpairedObjective:
         self.data, self.device = data, device
         self.undone = [Pair("", _guided(undo, photo), photo) for photo in data.targets] if undo else []
         self.weights = GUIDED if guide else FREE
-        self.batches = GroupBatches(data, [_guided(guide, photo) for photo in data.photos] if guide else None)
+        photos = _made_more(data.photos) if guide and len(data.photos) < FEW else data.photos
+        wanted = [_guided(guide, photo) for photo in photos] if guide else None
+        self.batches = GroupBatches(photos, data.targets, wanted)
         self.adversary = (
             Adversary(device, scales=2, finest=2, rate=2e-4, penalty=0) if self.weights.adversary else None
         )
@@ -119,6 +123,17 @@ def kept(network: LPTN, photos: Sequence[Pixels8], device: torch.device) -> dict
             figures["new_edges"].append(255 * float(new))
             figures["change"].append(float((result - photo).abs().mean()))
     return {name: sum(values) / len(values) for name, values in figures.items()}
+
+
+def _made_more(photos: Sequence[Pixels8]) -> list[Pixels8]:
+    """The photos, and other renderings of each."""
+    generator = torch.Generator().manual_seed(0)
+    others = [
+        pixels_of(varied(tensor(photo[None]), generator, VARIATION))
+        for photo in photos
+        for _ in range(RENDERINGS)
+    ]
+    return [*photos, *others]
 
 
 def _guided(guide: Guide, photo: Pixels8) -> Pixels8:
