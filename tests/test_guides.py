@@ -132,12 +132,31 @@ def test_day_is_light_with_a_blue_sky_and_whiter_lamps() -> None:
     assert float(wall[0] / wall[2]) < 0.8 * float(mean(NIGHT, WALL)[0] / mean(NIGHT, WALL)[2])
 
 
+def test_by_day_the_moon_is_gone_and_what_stands_on_the_ground_or_comes_in_from_a_side_stays() -> None:
+    moon, tower, branch = (
+        (slice(16, 24), slice(60, 68)),
+        (slice(10, 54), slice(90, 100)),
+        (slice(20, 30), slice(0, 30)),
+    )
+    night = NIGHT.clone()
+    for where in (moon, tower, branch):
+        night[0][:, where[0], where[1]] = colour(0.7, 0.5, 0.3)
+    sky = Scene(night).night_sky.expand(1, 3, -1, -1)
+    assert float(mean(sky, moon).min()) > 0.8
+    assert float(mean(sky, tower).max()) < 0.3 and float(mean(sky, branch).max()) < 0.3
+
+
 def test_winter_whitens_the_meadow_and_summer_makes_snow_green() -> None:
     meadow = mean(GUIDES["winter"](SUMMER), LAND)
     assert float(meadow.min()) > 0.55
     assert float(meadow.max() - meadow.min()) < 0.15
     grass = mean(GUIDES["summer"](WINTER), LAND)
     assert grass[1] > grass[0] > grass[2] + 0.1
+
+
+def test_winter_leaves_room_above_its_whites_for_the_detail_of_large_photos() -> None:
+    snow = luma(GUIDES["winter"](landscape(colour(0.9, 0.9, 0.9), colour(0.6, 0.9, 0.3), colour(1, 1, 1))))
+    assert float(snow.quantile(0.99)) > 0.8 and float(snow.max()) < 0.91
 
 
 def test_golden_is_amber_and_autumn_turns_leaves() -> None:

@@ -90,7 +90,7 @@ def winter(photo: Tensor) -> Tensor:
     result = result + 0.05 * (1 - scene.sky) * (1 - result)
     middle = luma(result).mean((2, 3), keepdim=True)
     result = result + 0.2 * (result - middle) * (1 - 0.5 * scene.sky)  # snow is white, what it leaves is dark
-    return (result * tint(photo, 0.93, 1.0, 1.08)).clamp(0, 1)
+    return _rolled_off(result * tint(photo, 0.93, 1.0, 1.08)).clamp(0, 1)
 
 
 def summer(photo: Tensor) -> Tensor:
@@ -150,6 +150,13 @@ def autumn(photo: Tensor) -> Tensor:
 def _lit(colour: Tensor, light: Tensor) -> Tensor:
     """That colour at that luminance."""
     return colour / luma(colour).clamp(min=0.05) * light
+
+
+def _rolled_off(image: Tensor) -> Tensor:
+    """Highlights from 0.6 on ever flatter, at most 0.9: finer detail of a large photo has room above them."""
+    light = luma(image).clamp(min=1e-3)
+    over = (light - 0.6).clamp(min=0)
+    return image * (light - over + 0.3 * torch.tanh(over / 0.3)) / light
 
 
 GUIDES: dict[str, Guide] = {

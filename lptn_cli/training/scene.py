@@ -131,6 +131,7 @@ class Scene:
         cost = cost + 10 * (_coarse_grain(lifted, 1) - 0.012).clamp(min=0)
         cost = cost + 2.5 * (_coarse_grain(light, 2) - 0.04).clamp(min=0)
         found = 1 - smoothstep(_way_from_top(small, cost, 1.6 * (1 - 0.6 * cool)), 0.7, 1.3)
+        found = 1 - _on_the_ground(1 - found)  # lamps and the moon float: they are gone by day
         sure = smoothstep(self._at_full_size(found, light, 6, 4e-4), 0.15, 0.85)
         return sure * (1 - smoothstep(self.height, 0.6, 0.9))
 
@@ -172,6 +173,17 @@ def _way_from_top(small: Tensor, cost: Tensor, crossing: Tensor | float) -> Tens
         )
         inner.copy_(torch.minimum(inner, steps.amin(0) + cost))
     return inner
+
+
+def _on_the_ground(there: Tensor) -> Tensor:
+    """Less of what is all around surrounded by nothing, (n, 1, h, w): what hangs together with the sides or
+    the bottom stays. Morphological reconstruction (Vincent, 1993)."""
+    inside = torch.ones_like(there)
+    inside[:, :, :-1, 1:-1] = 0
+    reached = there * inside
+    for _ in range(SWEEPS):
+        reached = torch.minimum(F.max_pool2d(reached, 3, stride=1, padding=1), there)
+    return reached
 
 
 def _lifted(image: Tensor) -> Tensor:
