@@ -40,7 +40,7 @@ class Notebook:
         with self._spared(self._log), self._log.open(self._mode, encoding="utf-8") as log:
             self._mode = "a"
             log.write(step.as_json() + "\n")
-        if step.measured:
+        if step.measured and self._log.is_file():
             with self._spared(self._curves):
                 write_curves(self._curves, self._log.read_text("utf-8").splitlines())
         self._report.step(step)
