@@ -231,11 +231,10 @@ def evaluate(
         raise UsageError(f"--sheet {sheet}: the picture is a PNG; let its name end in .png")
     if sheet and sheet.exists() and not overwrite:
         raise UsageError(f"--sheet {sheet} exists; replace it with --overwrite")
+    from lptn_cli.bar import tell
     from lptn_cli.training.evaluation import evaluate as measure
 
-    def note(text: str) -> None:
-        typer.echo(f"lptn: {text}", err=True)
-
+    note = partial(tell, bar=None)
     figures = measure(preset, photos or [], pairs, held_back=held_back, sheet=sheet, device=device, note=note)
     if as_json:
         typer.echo(json.dumps(figures, indent=2))
