@@ -159,6 +159,7 @@ def train(
 ) -> None:  # fmt: skip
     """Make a preset from photos: lptn train my-look --pairs my-edits/, or --from plain/ --to lovely/"""
     from lptn_cli import preset as presets
+    from lptn_cli.photos import TRAINING
     from lptn_cli.signals import drain_on_signals, unwritable
     from lptn_cli.training import run
     from lptn_cli.training.report import TrainingReport
@@ -195,7 +196,7 @@ def train(
                 start=start,
                 device=device,
                 seed=seed,
-                work=work or Path("lptn-train", name),
+                work=work or Path(TRAINING, name),
                 to=output or presets.user_folder(),
                 overwrite=overwrite,
                 said={"description": description, "license": license},

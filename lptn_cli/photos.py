@@ -24,6 +24,7 @@ STDIN = Path("-")
 MANIFEST = ".lptn-manifest.jsonl"  # lies in every output folder
 PARTS = ".lptn-manifest.d"  # beside it: what each of several writers has noted
 GALLERY = ".lptn-compare"  # marks the pictures of --compare
+TRAINING = "lptn-train"  # where `lptn train` keeps its state and its contact sheets
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def discover(
     of any folder above it; one with a slash is matched from the given folder down, `**` standing for any
     folders; one that matches a folder matches all below it. Case counts. Files in `inputs` are always taken.
     skip: the output folder, passed over wherever it is met, but for an input that is it alone or lies in it.
-    Folders below an input that hold the results of an earlier run (a manifest) are passed over too.
+    Folders below that hold results of an earlier run (a manifest) or of training are passed over too.
     mirrored: further inputs, from a list; a file's own folders are kept in `relative` where they lead down,
     and those of a URL below its scheme.
     What cannot be listed or is not there becomes a Photo with a `problem`, so that it is one failed line.
@@ -200,8 +201,11 @@ def _listed(
 
 
 def _is_output(folder: str) -> bool:
-    """Whether an earlier run wrote its results, or pictures of them, there: they are not to be retouched."""
-    return any(os.path.lexists(os.path.join(folder, name)) for name in (MANIFEST, GALLERY))  # noqa: PTH118
+    """Whether lptn wrote its results, or pictures of them, there: they are not to be retouched."""
+    return os.path.basename(folder) == TRAINING or any(  # noqa: PTH119
+        os.path.lexists(os.path.join(folder, name))  # noqa: PTH118
+        for name in (MANIFEST, GALLERY)
+    )
 
 
 def _is_folder(entry: os.DirEntry[str] | storage.Entry) -> bool:

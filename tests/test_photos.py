@@ -72,6 +72,11 @@ def test_paths_stay_as_the_user_wrote_them(tmp_path: Path, monkeypatch: pytest.M
     assert relatives(photos) == ["sub/x.jpg", "y.jpg"]
 
 
+def test_contact_sheets_of_training_are_no_photos(tmp_path: Path) -> None:
+    touch(tmp_path, "x.jpg", "lptn-train/mine/sheet.png")
+    assert relatives(discover([tmp_path])) == ["x.jpg"]
+
+
 def test_no_recursive(tmp_path: Path) -> None:
     touch(tmp_path, "x.jpg", "sub/y.jpg")
     assert relatives(discover([tmp_path], recursive=False)) == ["x.jpg"]

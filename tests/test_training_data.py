@@ -17,6 +17,7 @@ from lptn_cli.training.data import (
     load_photos,
     load_sides,
     pixels_of,
+    split,
     tensor,
 )
 from lptn_cli.training.guides import night
@@ -185,6 +186,23 @@ def test_of_two_files_of_one_name_the_first_is_used_and_the_other_named(tmp_path
     (pair,) = load_sides(both, 60, skipped)
     assert pair.name == "a"
     assert len(skipped) == 1 and "input/a: is there twice" in skipped[0]
+
+
+def test_folders_are_walked_and_pairs_meet_by_their_path(tmp_path: Path) -> None:
+    for side in ("input", "target"):
+        for folder in ("monday", "tuesday"):
+            save(tmp_path / side / folder / "IMG_1.png", photo(60, 90))
+    skipped: list[str] = []
+    pairs = load_sides(tmp_path, 60, skipped)
+    assert [pair.name for pair in pairs] == ["monday/IMG_1", "tuesday/IMG_1"]
+    assert not skipped
+
+
+def test_of_a_few_photos_none_has_to_be_held_back(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", photo(60, 90))
+    photos = load_photos(tmp_path, 60)
+    assert split(photos) == (photos, [])
+    assert len(split(photos * 8)[1]) == 1
 
 
 @on_linux

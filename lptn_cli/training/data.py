@@ -36,7 +36,7 @@ T = TypeVar("T", "Pair", "Named")
 
 @dataclass(frozen=True)
 class Named:
-    """A photo by its file's stem: (h, w, 3) uint8 sRGB, upright, short side as asked."""
+    """A photo: (h, w, 3) uint8 sRGB, upright, short side as asked; its path below its folder, no suffix."""
 
     name: str
     pixels: Pixels8
@@ -74,7 +74,7 @@ class PairData:
 def load_pairs(
     folder: Path, identity: Sequence[Path], restore: Sequence[Path], short_side: int, stop: Stop | None = None
 ) -> PairData:
-    """Read FOLDER/input and FOLDER/target (same file stems), folders of photos to leave alone and to restore.
+    """Read FOLDER/input and FOLDER/target (same names), folders of photos to leave alone and to restore.
 
     Photos that cannot be used are skipped and named; those that show what a held-back pair shows are left out
     in silence. Raises UsageError when too few are left to train on, StoppedError.
@@ -88,9 +88,9 @@ def load_pairs(
     secret = np.stack([_fingerprint(pair.target) for pair in held])
     kept, restored = (
         [
-            Pair(stem, pixels, pixels)
+            Pair(name, pixels, pixels)
             for part in folders
-            for stem, pixels in _load(part, short_side, skipped, stop=stop)
+            for name, pixels in _load(part, short_side, skipped, stop=stop)
             if (secret @ _fingerprint(pixels)).max() < SAME_PICTURE
         ]
         for folders in (identity, restore)
@@ -111,33 +111,33 @@ def _fingerprint(pixels: Pixels8) -> NDArray[np.float32]:
 def load_sides(
     folder: Path, short_side: int, skipped: list[str], *, least: int | None = None, stop: Stop | None = None
 ) -> list[Pair]:
-    """The pairs of FOLDER/input and FOLDER/target, by file stem; what cannot be used goes to `skipped`.
+    """The pairs of FOLDER/input and FOLDER/target, by name; what cannot be used goes to `skipped`.
 
     Where one side was exported smaller, both have its size. `least`, `stop`: as of `load_photos`.
     """
     inputs, targets = (
-        _by_stem(_load(folder / side, short_side, skipped, least=least, stop=stop), folder / side, skipped)
+        _by_name(_load(folder / side, short_side, skipped, least=least, stop=stop), folder / side, skipped)
         for side in ("input", "target")
     )
     pairs = []
-    for stem in sorted(inputs.keys() | targets.keys()):
-        if stem not in inputs or stem not in targets:
-            missing = "target" if stem in inputs else "input"
-            skipped.append(f"{shown(folder / stem)}: has no usable partner in {missing}/")
-        elif (both := _of_one_shape(inputs[stem], targets[stem])) is None:
-            skipped.append(f"{shown(folder / stem)}: input and target have different shapes")
+    for name in sorted(inputs.keys() | targets.keys()):
+        if name not in inputs or name not in targets:
+            missing = "target" if name in inputs else "input"
+            skipped.append(f"{shown(folder / name)}: has no usable partner in {missing}/")
+        elif (both := _of_one_shape(inputs[name], targets[name])) is None:
+            skipped.append(f"{shown(folder / name)}: input and target have different shapes")
         else:
-            pairs.append(Pair(stem, *both))
+            pairs.append(Pair(name, *both))
     return pairs
 
 
-def _by_stem(photos: Iterator[tuple[str, Pixels8]], folder: Path, skipped: list[str]) -> dict[str, Pixels8]:
+def _by_name(photos: Iterator[tuple[str, Pixels8]], folder: Path, skipped: list[str]) -> dict[str, Pixels8]:
     found: dict[str, Pixels8] = {}
-    for stem, pixels in photos:
-        if stem in found:
-            skipped.append(f"{shown(folder / stem)}: is there twice; the first file in order of name is used")
+    for name, pixels in photos:
+        if name in found:
+            skipped.append(f"{shown(folder / name)}: is there twice; the first file in order of name is used")
         else:
-            found[stem] = pixels
+            found[name] = pixels
     return found
 
 
@@ -181,14 +181,15 @@ def load_groups(
     skipped: list[str] = []
     sides = []
     for folders in (photos, targets):
-        side = [Pair(s, p, p) for f in folders for s, p in _load(f, short_side, skipped, stop=stop)]
+        side = [Pair(name, p, p) for f in folders for name, p in _load(f, short_side, skipped, stop=stop)]
         if len(side) < LEAST:
             names = ", ".join(map(str, folders))
             raise UsageError(f"{names}: {len(side)} usable photos; training needs {LEAST} on each side")
         sides.append(side)
     train, held = split(sides[0])
     wanted, _ = split(sides[1])
-    alone, _ = split([Pair(s, p, p) for f in identity for s, p in _load(f, short_side, skipped, stop=stop)])
+    same = [Pair(name, p, p) for f in identity for name, p in _load(f, short_side, skipped, stop=stop)]
+    alone, _ = split(same)
     return GroupData(
         [pair.input for pair in train],
         [pair.input for pair in wanted],
@@ -217,25 +218,25 @@ def load_photos(
     least: int | None = None,
     stop: Stop | None = None,
 ) -> list[Named]:
-    """The photos of a folder. Those that cannot be used are left out, and named in `skipped`.
+    """The photos below a folder. Those that cannot be used are left out, and named in `skipped`.
 
     least: the shortest short side that is taken, `short_side` unless given. Raises UsageError (no such
     folder), StoppedError when `stop` asks for it.
     """
     left_out = [] if skipped is None else skipped
     return [
-        Named(stem, pixels) for stem, pixels in _load(folder, short_side, left_out, least=least, stop=stop)
+        Named(name, pixels) for name, pixels in _load(folder, short_side, left_out, least=least, stop=stop)
     ]
 
 
 def _load(
     folder: Path, short_side: int, skipped: list[str], *, least: int | None = None, stop: Stop | None = None
 ) -> Iterator[tuple[str, Pixels8]]:
-    """Stem and pixels of each photo of a folder, in order of name; see `load_photos`."""
+    """Name (path below the folder, no suffix) and pixels of each photo, in order; see `load_photos`."""
     least = least or short_side
     if not is_folder(folder):
         raise UsageError(f"there is no folder {shown(folder)}")
-    for photo in discover([folder], recursive=False):
+    for photo in discover([folder]):
         if stop and stop.asked:
             raise StoppedError(STOPPED_EARLY)
         try:
@@ -250,7 +251,8 @@ def _load(
             skipped.append(f"{shown(photo.path)}: its short side is under {least} pixels")
             continue
         small = turn_upright(shrink(image.pixels, short_side), image.metadata.orientation)
-        yield photo.path.stem, _levels(to_srgb(small, profile_of(image.metadata)).clip(0, 1))
+        name = photo.relative.with_suffix("").as_posix()
+        yield name, _levels(to_srgb(small, profile_of(image.metadata)).clip(0, 1))
 
 
 def _levels(image: NDArray[np.float32]) -> Pixels8:
@@ -260,8 +262,9 @@ def _levels(image: NDArray[np.float32]) -> Pixels8:
 def split(photos: Sequence[T]) -> tuple[list[T], list[T]]:
     """Training and held-back photos: by a hash of the name, so that every run holds back the same ones."""
     ranked = sorted(photos, key=_rank)
-    count = sum(_rank(photo) < HELD_BACK for photo in ranked)
-    held = max(1, count) if ranked else 0
+    held = sum(_rank(photo) < HELD_BACK for photo in ranked)
+    if not held and len(ranked) >= LEAST:
+        held = 1
     return ranked[held:], ranked[:held]
 
 

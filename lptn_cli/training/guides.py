@@ -134,17 +134,26 @@ def golden(photo: Tensor) -> Tensor:
 
 
 def autumn(photo: Tensor) -> Tensor:
-    """Leaves red where dark and gold where light, straw and fallen leaves on meadows."""
+    """Leaves of every colour between red and gold, meadows of straw; dark evergreens turn less."""
     scene = Scene(photo)
-    meadow = smoothstep(scene.height, 0.45, 0.75) * (1 - smoothstep(scene.texture, 0.03, 0.05))
-    lit = smoothstep(blur(scene.light, 2), 0.12, 0.55)
-    leaf = mix(tint(photo, 1.92, 0.66, 0.26), tint(photo, 1.66, 0.84, 0.14), lit)
-    leaf = mix(leaf, tint(photo, 1.50, 0.88, 0.30), 0.7 * meadow) * (0.05 + 1.08 * scene.light)
+    red, green, blue = photo.chunk(3, dim=1)
+    yellowness = blur(red, 2) / blur(green, 2).clamp(min=0.04)  # 0.4: a spruce; 0.9: a birch
+    light = blur(scene.light, 2)
+    ripe = 1.2 * yellowness + 0.9 * light.sqrt()
+    all_leaves = scene.vegetation.sum((2, 3), keepdim=True).clamp(min=1)
+    mean = (ripe * scene.vegetation).sum((2, 3), keepdim=True) / all_leaves
+    ripe = (0.5 + 2.2 * (ripe - mean)).clamp(0, 1)  # the colours of one photo differ, however green it is
+    leaf = mix(tint(photo, 2.12, 0.53, 0.27), tint(photo, 1.84, 0.73, 0.15), smoothstep(ripe, 0, 0.5))
+    leaf = mix(leaf, tint(photo, 1.43, 0.96, 0.12), smoothstep(ripe, 0.5, 1))
+    meadow = smoothstep(scene.height, 0.45, 0.7) * (1 - smoothstep(scene.texture, 0.02, 0.045))
+    leaf = mix(leaf, tint(photo, 1.38, 0.94, 0.33), 0.85 * meadow) * (0.04 + 1.08 * scene.light)
+    evergreen = (1 - smoothstep(yellowness, 0.45, 0.72)) * (1 - smoothstep(light, 0.1, 0.3))
+    turned = 0.95 * scene.vegetation * (1 - 0.35 * evergreen)
     rest = 1 - scene.vegetation
     result = mix(photo, scene.light * tint(photo, 1.02, 1.0, 0.98), 0.25 * rest)
-    land = rest * (1 - scene.sky) * (1 - smoothstep(photo[:, 2:] - photo[:, :1], 0.0, 0.10))
+    land = rest * (1 - scene.sky) * (1 - smoothstep(blue - red, 0.0, 0.10))
     result = result * mix(tint(photo, 1.0, 1.0, 1.0), tint(photo, 1.14, 0.97, 0.78), land)
-    return (mix(result, leaf, 0.95 * scene.vegetation) * tint(photo, 1.0, 0.985, 0.96)).clamp(0, 1)
+    return (mix(result, leaf, turned) * tint(photo, 1.0, 0.985, 0.96)).clamp(0, 1)
 
 
 def _lit(colour: Tensor, light: Tensor) -> Tensor:

@@ -110,10 +110,10 @@ def _part(photo: Tensor, generator: torch.Generator) -> Tensor:
 
 def write_pairs(taught: Iterable[Lesson], staff: Staff, folder: Path) -> None:
     """FOLDER/input and FOLDER/target, as JPEGs; pairs that are there stay. Raises WriteError."""
-    for side in ("input", "target"):
-        (folder / side).mkdir(parents=True, exist_ok=True)
     for lesson in taught:
         before, after = (folder / side / f"{lesson.name}.jpg" for side in ("input", "target"))
+        for file in (before, after):
+            file.parent.mkdir(parents=True, exist_ok=True)
         if not after.exists():
             write_atomic(before, _jpeg(lesson.photo), overwrite=True)
             write_atomic(after, _jpeg(lesson.taught(staff)), overwrite=True)
