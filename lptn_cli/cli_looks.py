@@ -34,6 +34,13 @@ class Losses(StrEnum):
     PUBLISHED = "published"
 
 
+def place(text: str) -> Path:
+    """Raises UsageError: the path is empty, which Path would take for the current folder."""
+    if not text:
+        raise UsageError("one of the paths is empty; is a shell variable unset?")
+    return Path(text)
+
+
 def preset_names(incomplete: str) -> list[str]:
     from lptn_cli import preset
 
@@ -76,7 +83,7 @@ def import_checkpoint(
     native_scale: Annotated[
         int | None, typer.Option(min=16, max=8192, help="Short side it was trained at; without it, the published full resolution.")
     ] = None,
-    to: Annotated[Path | None, typer.Option(metavar="DIR", show_default="your presets folder", help="Where the preset goes.")] = None,
+    to: Annotated[Path | None, typer.Option(parser=place, metavar="DIR", show_default="your presets folder", help="Where the preset goes.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a preset of that name.")] = False,
 ) -> None:  # fmt: skip
     """Make a preset of an LPTN checkpoint: the authors', or one trained with their code."""
@@ -135,14 +142,14 @@ def bench(
 
 def train(
     name: Annotated[str, typer.Argument(help="What to call the preset.")],
-    pairs: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder with input/ and target/: the same photos before and after.")] = None,
-    from_: Annotated[list[Path] | None, typer.Option("--from", metavar="DIR", help="Without pairs: folder of photos as they are; repeatable.")] = None,
-    to_: Annotated[list[Path] | None, typer.Option("--to", metavar="DIR", help="Without pairs: folder of other photos with the look; repeatable.")] = None,
+    pairs: Annotated[Path | None, typer.Option(parser=place, metavar="DIR", help="Folder with input/ and target/: the same photos before and after.")] = None,
+    from_: Annotated[list[Path] | None, typer.Option("--from", parser=place, metavar="DIR", help="Without pairs: folder of photos as they are; repeatable.")] = None,
+    to_: Annotated[list[Path] | None, typer.Option("--to", parser=place, metavar="DIR", help="Without pairs: folder of other photos with the look; repeatable.")] = None,
     guide: Annotated[GuideName | None, typer.Option(help="Without pairs: stay near this hand-written look.")] = None,
     undo: Annotated[GuideName | None, typer.Option(help="Without pairs: learn too to take back this hand-written look, given to the photos of --to.")] = None,
     losses_: Annotated[Losses, typer.Option("--losses", help="Without pairs: our own, or those of the paper.")] = Losses.OWN,
-    identity: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Folder of photos that should stay as they are; repeatable.")] = None,
-    restore: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Folder of well-graded photos, to be brought back from flat, dark renderings; repeatable.")] = None,
+    identity: Annotated[list[Path] | None, typer.Option(parser=place, metavar="DIR", help="Folder of photos that should stay as they are; repeatable.")] = None,
+    restore: Annotated[list[Path] | None, typer.Option(parser=place, metavar="DIR", help="Folder of well-graded photos, to be brought back from flat, dark renderings; repeatable.")] = None,
     minutes: Annotated[float, typer.Option(min=0.01, help="How long to train, earlier runs included.")] = 60,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the last run of this name ended.")] = False,
     native_scale: Annotated[int, typer.Option(min=64, max=1024, help="Short side in pixels at which the look is learned; memory grows with its square.")] = 240,
@@ -150,8 +157,8 @@ def train(
     start: Annotated[str | None, typer.Option("--start", metavar="NAME|FILE", autocompletion=preset_names, help="Begin with the weights, and so the levels, of this preset.")] = None,
     device: Annotated[str, typer.Option("-d", "--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of everything random.")] = 0,
-    work: Annotated[Path | None, typer.Option(metavar="DIR", show_default="./lptn-train/NAME", help="Where checkpoint and log go.")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", show_default="your presets folder", help="Where the preset goes.")] = None,
+    work: Annotated[Path | None, typer.Option(parser=place, metavar="DIR", show_default="./lptn-train/NAME", help="Where checkpoint and log go.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", parser=place, metavar="DIR", show_default="your presets folder", help="Where the preset goes.")] = None,
     description: Annotated[str, typer.Option(help="What the look does, for `lptn presets`.")] = "",
     license: Annotated[str, typer.Option(help="Under which the weights may be used.")] = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a preset of that name.")] = False,
@@ -217,10 +224,10 @@ def train(
 
 def evaluate(
     preset: Annotated[str, typer.Option("-p", "--preset", metavar="NAME|FILE", autocompletion=preset_names, help="The look to measure.")],
-    photos: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Folder of photos to retouch and judge; repeatable.")] = None,
-    pairs: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder with input/ and target/.")] = None,
+    photos: Annotated[list[Path] | None, typer.Option(parser=place, metavar="DIR", help="Folder of photos to retouch and judge; repeatable.")] = None,
+    pairs: Annotated[Path | None, typer.Option(parser=place, metavar="DIR", help="Folder with input/ and target/.")] = None,
     held_back: Annotated[bool, typer.Option("--held-back", help="Only the photos that training holds back.")] = False,
-    sheet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write before and after of up to 24 photos as one PNG.")] = None,
+    sheet: Annotated[Path | None, typer.Option(parser=place, metavar="FILE", help="Write before and after of up to 24 photos as one PNG.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --sheet.")] = False,
     device: Annotated[str, typer.Option("-d", "--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
