@@ -154,6 +154,34 @@ def test_winter_whitens_the_meadow_and_summer_makes_snow_green() -> None:
     assert grass[1] > grass[0] > grass[2] + 0.1
 
 
+@pytest.mark.parametrize("low", [(0.93, 0.93, 0.94), (0.99, 0.78, 0.30)], ids=["fog", "sunset"])
+def test_the_sky_over_snow_ends_at_the_woods_and_does_not_turn_green(low: tuple[float, ...]) -> None:
+    photo = torch.full((1, 3, 120, 160), 0.93)
+    photo[:, :, 20:HORIZON] = mix_of_rows(photo[:, :, 20:HORIZON], colour(*low))
+    photo[:, :, HORIZON : HORIZON + 5] = 0.15
+    result = GUIDES["summer"](photo)
+    above, below = mean(result, (slice(30, 48), slice(0, 160))), mean(result, LAND)
+    assert below[1] > below[0] > below[2] + 0.1
+    assert above[1] < max(above[0], above[2]) + 0.02
+
+
+def mix_of_rows(image: Tensor, last: Tensor) -> Tensor:
+    """From the image at the top row to that colour at the bottom row."""
+    share = torch.linspace(0, 1, image.shape[2]).view(1, 1, -1, 1)
+    return image + (last - image) * share
+
+
+def test_leaves_of_one_photo_turn_to_different_colours_however_green_it_is() -> None:
+    photo = landscape(colour(0.5, 0.7, 0.9), colour(0.10, 0.30, 0.08), colour(0.3, 0.3, 0.3))
+    leafy = 1 + 0.5 * torch.randn(1, 1, 120 - HORIZON, 160, generator=torch.Generator().manual_seed(1))
+    photo[:, :, HORIZON:] = (photo[:, :, HORIZON:] * leafy).clamp(0.02, 1)
+    photo[:, :, 80:, :50] = photo[:, :, 80:, :50] * torch.tensor([2.6, 1.2, 0.8]).view(1, 3, 1, 1)
+    result = GUIDES["autumn"](photo)
+    gold, red = mean(result, (slice(85, 116), slice(5, 45))), mean(result, (slice(85, 116), slice(55, 95)))
+    assert gold[0] / gold[1] < 0.75 * red[0] / red[1]
+    assert red[0] > red[1] > red[2] and gold[0] > gold[1] > gold[2]
+
+
 def test_winter_leaves_room_above_its_whites_for_the_detail_of_large_photos() -> None:
     snow = luma(GUIDES["winter"](landscape(colour(0.9, 0.9, 0.9), colour(0.6, 0.9, 0.3), colour(1, 1, 1))))
     assert float(snow.quantile(0.99)) > 0.8 and float(snow.max()) < 0.91

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +159,8 @@ def test_few_photos_are_made_more_with_a_guide_and_many_are_not(monkeypatch: pyt
     wanted = pixels_of(night(tensor(guided.photos[8][None])))
     assert np.array_equal(guided.wanted[8], wanted)
     assert len(UnpairedObjective(data, CPU).batches.photos) == 8
+    kept = replace(data, identity=[Pair("", photos[0], photos[0])])
+    assert len(UnpairedObjective(kept, CPU, night).batches.photos) == 8
     monkeypatch.setattr("lptn_cli.training.unpaired.FEW", 8)
     assert len(UnpairedObjective(data, CPU, night).batches.photos) == 8
 

@@ -96,17 +96,12 @@ def winter(photo: Tensor) -> Tensor:
 def summer(photo: Tensor) -> Tensor:
     """Grass where snow lay, leaves on dark woods, blue skies, warm light; skies at dusk stay as they are."""
     scene = Scene(photo)
-    above = 1 - smoothstep(scene.height, 0.45, 0.65)
+    heaven = scene.winter_sky
     blueness = photo[:, 2:] - photo[:, :1]
-    blue = smoothstep(blueness, 0.08, 0.2) * (1 - smoothstep(scene.texture, 0.01, 0.03))
-    # A sky that seems to reach the bottom of the picture is sky and snow in one.
-    lowest = scene.sky[:, :, int(0.88 * photo.shape[2]) :].mean((2, 3), keepdim=True)
-    heaven = mix(scene.sky, scene.sky * above, smoothstep(lowest, 0.1, 0.3))
-    heaven = torch.maximum(heaven, blue * above)
     glow = smoothstep(-blueness, 0.04, 0.18)
     share = (glow * heaven).mean((2, 3), keepdim=True) / heaven.mean((2, 3), keepdim=True).clamp(min=0.05)
     colourless = (1 - heaven) * (1 - smoothstep(scene.colourful, 0.3, 0.55))
-    snow = colourless * smoothstep(scene.light, 0.36, 0.62) * smoothstep(scene.height, 0.3, 0.5)
+    snow = colourless * smoothstep(scene.light, 0.36, 0.62) * smoothstep(scene.height, 0.2, 0.4)
     wood = colourless * (1 - 0.8 * smoothstep(scene.light, 0.35, 0.7))
     leaves = (0.03 + 0.97 * scene.light) * tint(photo, 0.80, 1.12, 0.46)
     grass = (0.09 + 0.44 * scene.base + 1.3 * scene.detail).clamp(0, 1) * tint(photo, 0.84, 1.13, 0.42)

@@ -135,6 +135,24 @@ class Scene:
         sure = smoothstep(self._at_full_size(found, light, 6, 4e-4), 0.15, 0.85)
         return sure * (1 - smoothstep(self.height, 0.6, 0.9))
 
+    @cached_property
+    def winter_sky(self) -> Tensor:
+        """Over snow, as bright and smooth as a sky: what is nearer to the top edge than to the bottom edge,
+        by a way that costs more over edges and texture (geodesic segmentation: Bai & Sapiro, 2009)."""
+        small = F.interpolate(self.photo, COARSE, mode="area")
+        r, g, b = small.chunk(3, dim=1)
+        light = luma(small)
+        middle = light.flatten(1).median(1).values.view(-1, 1, 1, 1)
+        green = (g - b).clamp(min=0) * (g > r) + 0.5 * (g - r).clamp(min=0) * (g > b)
+        dark = ((middle + 0.05).clamp(max=0.45) - light).clamp(min=0) * (1 - smoothstep(b - r, 0.05, 0.15))
+        rough = 0.02 + 14 * (_coarse_grain(self.light, 1) - 0.012).clamp(min=0)
+        top = _way_from_top(small, rough + 2.5 * dark + 6 * (green - 0.02).clamp(min=0), 2.0)
+        bottom = _way_from_top(small.flip(2), rough.flip(2), 2.0).flip(2)
+        height = torch.linspace(0, 1, COARSE[0], device=small.device).view(1, 1, -1, 1)
+        nearer = bottom / (top + bottom + 1e-4) + 0.6 * (0.45 - height)
+        found = smoothstep(nearer, 0.42, 0.58) * (1 - smoothstep(top, 2.0, 3.5))
+        return self._at_full_size(found, self.light, 8, 1e-3)
+
     def _at_full_size(self, found: Tensor, guide: Tensor, radius: int, epsilon: float) -> Tensor:
         rough = F.interpolate(found, self.photo.shape[2:], mode="bilinear", align_corners=False)
         return follow_edges(guide, rough, radius, epsilon).clamp(0, 1)
