@@ -140,6 +140,15 @@ def test_batches_of_photos_to_leave_alone_want_the_photo_itself(monkeypatch: pyt
     assert float(objective.loss(lambda image: image, generator)) > 1  # now the guide's night is wanted
 
 
+def test_without_pairs_windows_are_of_any_size_and_what_is_wanted_goes_along() -> None:
+    ramp = np.broadcast_to(np.linspace(20, 230, 80, dtype=np.uint8)[:, None], (60, 80, 3)).copy()
+    batches = GroupBatches([ramp], [ramp], [255 - ramp])
+    shown, wanted, _ = batches.draw(torch.Generator().manual_seed(3))
+    assert torch.allclose(shown + wanted, torch.ones(()), atol=2 / 255)
+    slopes = (shown[:, 0, 0, -1] - shown[:, 0, 0, 0]).abs()  # the part of the ramp that each window shows
+    assert slopes.max() > 1.2 * slopes.min()
+
+
 def test_every_photo_has_partners_of_its_orientation() -> None:
     wide, tall = ([photo(*size, seed=n) for n in range(60)] for size in ((32, 48), (48, 32)))
     data = GroupData([*wide[:5], *tall[:2]], [*wide, tall[0]], wide[:1], [])

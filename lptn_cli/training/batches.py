@@ -11,23 +11,28 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lptn_cli.luma import luma_of_planes as luma
-from lptn_cli.training.data import Pair, Pixels8, tensor
+from lptn_cli.training.data import Pair, Pixels8, pixels_of, tensor
 
 BATCH = 8
 CROP = 0.75  # of the sides, the least that is kept of a photo
+NEAREST = 0.7  # sides of the smallest window that is enlarged to a batch's shape, against that
 GREY_SHARE = 0.04  # of the photos are shown without colour, before and after
 SIMILAR = 40  # targets of the most similar layout from which a photo's partner is drawn
 GRID = 4
 
 
 def pair_batch(
-    sources: Sequence[tuple[Sequence[Pair], float]], generator: torch.Generator, size: int = BATCH
+    sources: Sequence[tuple[Sequence[Pair], float]],
+    generator: torch.Generator,
+    size: int = BATCH,
+    *,
+    zoomed: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Inputs and targets, (size, 3, h, w) each in [0, 1], and the number of the source of each, (size,).
 
     sources: pairs and about the share of a batch that comes from them; the first makes up what others leave.
     All photos of a batch are wide or all are tall, cut at random to one shape, 75 to 100 % of the smallest of
-    them; half are mirrored.
+    them; half are mirrored. zoomed: what is cut out is of any size and then brought to that shape.
     """
     first = sources[0][0]
     wide = first[_number(len(first), generator)].is_wide
@@ -43,7 +48,7 @@ def pair_batch(
         numbers.append(number)
         chosen.append(pools[number][_number(len(pools[number]), generator)])
     shape = _shape([pair.input for pair in chosen], generator)
-    cut = [_cut(shape, generator, pair.input, pair.target) for pair in chosen]
+    cut = [_cut(shape, generator, pair.input, pair.target, zoomed=zoomed) for pair in chosen]
     inputs, targets = (tensor(np.stack(side)) for side in zip(*cut, strict=True))
     return inputs, targets, torch.tensor(numbers)
 
@@ -67,8 +72,8 @@ class GroupBatches:
     def draw(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Photos, wanted and targets, (BATCH, 3, h, w) each in [0, 1]; targets are of similar layout.
 
-        All photos are wide or all are tall, cut at random to one shape, 75 to 100 % of the smallest of them;
-        half are mirrored.
+        All photos are wide or all are tall, cut at random to one shape, 75 to 100 % of the smallest of them,
+        after windows of any size are brought to that; half are mirrored.
         """
         first = _number(len(self.photos), generator)
         wide = _is_wide(self.photos[first])
@@ -80,7 +85,7 @@ class GroupBatches:
         photos = [self.photos[n] for n in chosen]
         targets = [self.targets[self.partners[n][_number(len(self.partners[n]), generator)]] for n in chosen]
         shape = _shape(photos + targets, generator)
-        both = [_cut(shape, generator, self.photos[n], self.wanted[n]) for n in chosen]
+        both = [_cut(shape, generator, self.photos[n], self.wanted[n], zoomed=True) for n in chosen]
         return (
             tensor(np.stack([photo for photo, _ in both])),
             tensor(np.stack([wanted for _, wanted in both])),
@@ -98,13 +103,25 @@ def _shape(photos: Sequence[Pixels8], generator: torch.Generator) -> tuple[int, 
     return round(kept * min(p.shape[0] for p in photos)), round(kept * min(p.shape[1] for p in photos))
 
 
-def _cut(shape: tuple[int, int], generator: torch.Generator, *same: Pixels8) -> list[Pixels8]:
-    """The same random window of photos of one shape, mirrored or not."""
+def _cut(
+    shape: tuple[int, int], generator: torch.Generator, *same: Pixels8, zoomed: bool = False
+) -> list[Pixels8]:
+    """The same random window of photos of one shape, mirrored or not; see `pair_batch`."""
     height, width = shape
+    if zoomed:
+        widest = min(same[0].shape[0] / height, same[0].shape[1] / width)
+        size = float(torch.empty(()).uniform_(NEAREST, widest, generator=generator))
+        height, width = int(size * height), int(size * width)
     top = _number(same[0].shape[0] - height + 1, generator)
     left = _number(same[0].shape[1] - width + 1, generator)
     step = -1 if _number(2, generator) else 1
-    return [pixels[top : top + height, left : left + width][:, ::step] for pixels in same]
+    windows = [pixels[top : top + height, left : left + width][:, ::step] for pixels in same]
+    return [_resized(window, shape) for window in windows] if zoomed else windows
+
+
+def _resized(pixels: Pixels8, shape: tuple[int, int]) -> Pixels8:
+    image = tensor(np.ascontiguousarray(pixels)[None])
+    return pixels_of(F.interpolate(image, size=shape, mode="bilinear", antialias=True, align_corners=False))
 
 
 def _is_wide(pixels: Pixels8) -> bool:

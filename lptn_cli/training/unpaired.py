@@ -77,10 +77,10 @@ class UnpairedObjective:
     def loss(self, network: Translate, generator: torch.Generator) -> Tensor:
         kind = float(torch.rand((), generator=generator)) if self.data.identity or self.undone else 0.5
         if self.data.identity and kind < IDENTITY_SHARE:
-            photos = pair_batch([(self.data.identity, 1.0)], generator)[0].to(self.device)
+            photos = pair_batch([(self.data.identity, 1.0)], generator, zoomed=True)[0].to(self.device)
             return EXACT * losses.to_guide(network(photos), photos)
         if self.undone and kind >= 1 - UNDO_SHARE:
-            undone, wanted, _ = pair_batch([(self.undone, 1.0)], generator)
+            undone, wanted, _ = pair_batch([(self.undone, 1.0)], generator, zoomed=True)
             shown, wanted = varied(undone, generator, UNDO_VARIATION).to(self.device), wanted.to(self.device)
             result = network(shown)
             new = losses.new_edges(shown[::2], result[::2])
