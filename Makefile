@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PHOTOS ?=
 OUT ?= demo-out
 LOOKS ?= retouch day-to-night night-to-day summer-to-winter winter-to-summer golden-hour autumn
-GPU_OUT ?= $(if $(filter environment,$(origin OUT)),$(OUT),benchmarks/results)
+GPU_OUT ?= $(if $(filter file,$(origin OUT)),benchmarks/results,$(OUT))
 
 .PHONY: setup demo test lint man bench looks pictures gpu-check clean
 
@@ -48,4 +48,4 @@ gpu-check:
 	$(PYTHON) -m benchmarks.gpu --out $(GPU_OUT)
 
 clean:
-	rm -rf $(VENV) $(OUT) dist
+	rm -rf $(VENV) demo-out dist

@@ -9,6 +9,7 @@ import re
 import struct
 import warnings
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
         if path.suffix == ".safetensors":
             return load(data)
         with warnings.catch_warnings(action="ignore"):  # of pickle protocols, on a line of their own
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = torch.load(BytesIO(data), map_location="cpu", weights_only=True)
     except OSError as error:
         raise PresetError(f"cannot read the checkpoint {path}: {error.strerror}") from None
     except (SafetensorError, *UNREADABLE) as error:

@@ -5,7 +5,6 @@ Nothing heavy is imported at module level: `--help`, `--version`, `presets` and 
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import sys
@@ -41,17 +40,11 @@ app = typer.Typer(
 )
 
 
-def _finite(value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):  # nan is within every range
-        raise typer.BadParameter(f"{value} is not a number that can be used")
-    return value
-
-
 LOOK, INPUT, OUTPUT = "Look", "Input", "Output"
 SPEED, TELL = "Performance", "Reporting"
 Strength = Annotated[
     float | None,
-    typer.Option("-s", "--strength", min=0, max=1.5, callback=_finite, rich_help_panel=LOOK, show_default="the preset's",
+    typer.Option("-s", "--strength", min=0, max=1.5, callback=cli_looks.finite, rich_help_panel=LOOK, show_default="the preset's",
                  help="0 = the photo itself, 1 = the preset's look."),
 ]  # fmt: skip
 PresetName = Annotated[
@@ -69,8 +62,8 @@ def retouch(
     ] = None,
     preset: PresetName = "retouch",
     strength: Strength = None,
-    light: Annotated[float | None, typer.Option(min=0, max=1.5, callback=_finite, rich_help_panel=LOOK, show_default="--strength", help="Strength for brightness alone.")] = None,
-    color: Annotated[float | None, typer.Option(min=0, max=1.5, callback=_finite, rich_help_panel=LOOK, show_default="--strength", help="Strength for colour alone.")] = None,
+    light: Annotated[float | None, typer.Option(min=0, max=1.5, callback=cli_looks.finite, rich_help_panel=LOOK, show_default="--strength", help="Strength for brightness alone.")] = None,
+    color: Annotated[float | None, typer.Option(min=0, max=1.5, callback=cli_looks.finite, rich_help_panel=LOOK, show_default="--strength", help="Strength for colour alone.")] = None,
     files_from: Annotated[str | None, typer.Option(metavar="FILE", rich_help_panel=INPUT, help="Read paths from FILE, one a line; - is stdin.")] = None,
     null: Annotated[bool, typer.Option("-0", "--null", rich_help_panel=INPUT, help="Paths in --files-from end in NUL.")] = False,
     include: Annotated[list[str] | None, typer.Option(metavar="GLOB", rich_help_panel=INPUT, help="Only paths below the folder that match; repeatable.")] = None,
@@ -92,7 +85,7 @@ def retouch(
     precision: Annotated[Literal["auto", "float32"], typer.Option(rich_help_panel=SPEED, help="On a GPU; auto = convolutions in half precision, which moves a value in a thousand by over a level of 255.")] = "auto",
     jobs: Annotated[int | None, typer.Option("-j", "--jobs", min=1, max=256, rich_help_panel=SPEED, show_default="auto", help="Photos in work at once.")] = None,
     ray: Annotated[str | None, typer.Option("--ray", metavar="[ADDRESS]", rich_help_panel=SPEED, show_default=False, help="On the machines of a Ray cluster: auto, HOST:PORT; without an address Ray is started here.")] = None,
-    max_megapixels: Annotated[float, typer.Option(min=0.001, callback=_finite, rich_help_panel=SPEED, help="Refuse larger photos before decoding them.")] = 250,
+    max_megapixels: Annotated[float, typer.Option(min=0.001, callback=cli_looks.finite, rich_help_panel=SPEED, help="Refuse larger photos before decoding them.")] = 250,
     dry_run: Annotated[bool, typer.Option("-n", "--dry-run", rich_help_panel=TELL, help="Show what would be written, and stop.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", rich_help_panel=TELL, help="JSON Lines on stdout.")] = False,
     print_paths: Annotated[bool, typer.Option("--print", rich_help_panel=TELL, help="Written paths on stdout, one a line.")] = False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import signal
 from enum import StrEnum
@@ -39,6 +40,12 @@ def place(text: str) -> Path:
     if not text:
         raise UsageError("one of the paths is empty; is a shell variable unset?")
     return Path(text)
+
+
+def finite(value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):  # nan is within every range
+        raise typer.BadParameter(f"{value} is not a number that can be used")
+    return value
 
 
 def preset_names(incomplete: str) -> list[str]:
@@ -150,7 +157,7 @@ def train(
     losses_: Annotated[Losses, typer.Option("--losses", help="Without pairs: our own, or those of the paper.")] = Losses.OWN,
     identity: Annotated[list[Path] | None, typer.Option(parser=place, metavar="DIR", help="Folder of photos that should stay as they are; repeatable.")] = None,
     restore: Annotated[list[Path] | None, typer.Option(parser=place, metavar="DIR", help="Folder of well-graded photos, to be brought back from flat, dark renderings; repeatable.")] = None,
-    minutes: Annotated[float, typer.Option(min=0.01, help="How long to train, earlier runs included.")] = 60,
+    minutes: Annotated[float, typer.Option(min=0.01, callback=finite, help="How long to train, earlier runs included.")] = 60,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the last run of this name ended.")] = False,
     native_scale: Annotated[int, typer.Option(min=64, max=1024, help="Short side in pixels at which the look is learned; memory grows with its square.")] = 240,
     levels: Annotated[int, typer.Option(min=1, max=5, help="Of the pyramid: 3 follows finer differences of colour, 4 learns faster.")] = 3,
@@ -249,4 +256,7 @@ def evaluate(
         return
     for group, values in figures.items():
         for key, value in values.items():
-            typer.echo(f"{group:8} {key.replace('_', ' '):18} {value}")
+            shares = isinstance(value, dict) and ", ".join(
+                f"{name} {share:.0%}" for name, share in value.items()
+            )
+            typer.echo(f"{group:8} {key.replace('_', ' '):18} {shares or value}")

@@ -133,6 +133,7 @@ class Cluster:
         self._again: deque[Job] = deque()
         self._trouble = ""
         self._looked = -math.inf
+        self._served = False  # some worker has been ready
 
     def retouch_all(self, jobs: Sequence[Job], *, stop: Stop, max_errors: int | None = None) -> None:
         """As pipeline.retouch_all. Raises StartError when no worker can start."""
@@ -172,7 +173,7 @@ class Cluster:
         for slot in places:
             if slot not in taken and self._died.get(slot, 0) < TRIES:
                 self._hands.append(self._start(slot))
-        if not places and self._engine.device == "cuda":
+        if not places and self._engine.device == "cuda" and not self._served:
             raise StartError("no machine of the cluster has a GPU; leave out -d cuda")
         if places and not self._hands:
             raise StartError(f"no worker could start: {self._trouble}")
@@ -219,7 +220,7 @@ class Cluster:
         if answer != hand.starting:
             outcome: Outcome = said
             return replace(outcome, job=hand.jobs.pop(answer))
-        hand.starting = None
+        hand.starting, self._served = None, True
         self._died[hand.slot] = 0
         if said != __version__:
             self._bury(hand, f"{hand.slot.part} has lptn {said}, this is {__version__}", deaths=TRIES)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lptn_cli.errors import UsageError
-from lptn_cli.plan import Job, Shard, output_folder
+from lptn_cli.photos import shown
+from lptn_cli.plan import Job, Shard, looks_like_file, output_folder
 from lptn_cli.storage import Remote, located
 
 
@@ -23,6 +24,10 @@ class Destination:
         """Raise UsageError for what cannot be done there."""
         if self.shard and compare:
             raise UsageError("--compare shows all photos: run it without --shard when every shard is done")
+        if self.shard and self.path and looks_like_file(self.path):
+            raise UsageError(
+                f"--shard shares a folder out; {shown(self.path)} is one photo, so give -o a folder"
+            )
         if not isinstance(self.path, Remote):
             return
         if keep_times:

@@ -18,12 +18,13 @@ import numpy as np
 
 from lptn_cli import codecs
 from lptn_cli.codecs import jpeg_scans
+from lptn_cli.codecs.formats import LOSSLESS
 from lptn_cli.codecs.icc import profile_of
 from lptn_cli.codecs.image import EncodeOptions, Image, Metadata, Pixels, Source
 from lptn_cli.codecs.metadata import left_out
 from lptn_cli.errors import NoMemoryError
 from lptn_cli.plan import Job
-from lptn_cli.settings import EIGHT_BIT_FORMATS, Settings
+from lptn_cli.settings import Settings
 
 if TYPE_CHECKING:
     from lptn_cli.translate import Retoucher
@@ -174,7 +175,7 @@ def encode_options(job: Job, format: Source, settings: Settings) -> EncodeOption
 
 def written_depth(image: Image, options: EncodeOptions) -> int:
     """Bits a channel that the output has."""
-    if options.format in EIGHT_BIT_FORMATS:
+    if options.format not in LOSSLESS:
         return 8
     return image.depth if options.depth == "auto" else options.depth
 

@@ -8,6 +8,7 @@ The photo and its result are linked beside them for a view at 100 %, where brows
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -22,17 +23,20 @@ from lptn_cli.atomic import write_atomic
 from lptn_cli.codecs import decode, encode, read_header
 from lptn_cli.codecs.icc import profile_of, to_srgb
 from lptn_cli.codecs.image import EncodeOptions, Image
+from lptn_cli.cores import CORES
 from lptn_cli.errors import PhotoError, WriteError
 from lptn_cli.finish import shrink
 from lptn_cli.orientation import turn_upright
-from lptn_cli.photos import GALLERY, shown
+from lptn_cli.photos import GALLERY, read, shown
 from lptn_cli.plan import Job
 from lptn_cli.settings import Settings
+from lptn_cli.storage import Remote
 
 PAGE, PICTURES = "compare.html", "compare"
 OURS = b'<meta name="generator" content="lptn">'
 SCREEN, THUMB = 1000, 240  # short sides in pixels
 QUALITY = 88
+LONGEST = 240  # bytes of a name before .before.jpg
 IN_BROWSERS = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".avif")
 
 
@@ -45,9 +49,9 @@ def write_gallery(folder: Path, jobs: Sequence[Job], settings: Settings) -> Path
     if not settings.overwrite and _is_foreign(page):
         raise WriteError(f"{shown(page)} exists and lptn did not write it; --overwrite replaces it")
     write_atomic(folder / PICTURES / GALLERY, b"", overwrite=True)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(CORES) as pool:
         entries = [entry for entry in pool.map(partial(_entry, folder), jobs) if entry]
-    said = {"settings": described(settings), "photos": entries}
+    said = {"settings": settings.described, "photos": entries}
     data = json.dumps(said, ensure_ascii=True).replace("<", "\\u003c")
     template = Path(__file__).with_suffix(".html").read_text("utf-8")
     write_atomic(page, template.replace("@DATA@", data).encode(), overwrite=True)
@@ -64,21 +68,12 @@ def _is_foreign(page: Path) -> bool:
         return True
 
 
-def described(settings: Settings) -> str:
-    """The look in words: preset and strengths."""
-    parts = [f"preset {settings.preset.name}", f"strength {settings.strength:g}"]
-    parts += [
-        f"{name} {value:g}" for name in ("light", "color") if (value := getattr(settings, name)) is not None
-    ]
-    return ", ".join(parts)
-
-
 def _entry(folder: Path, job: Job) -> dict[str, object] | None:
     """What the page says of a photo; None where one of the two has gone, or does not fit into memory."""
     relative = Path(os.path.relpath(job.output, folder))
     pictures = folder / PICTURES / relative
     before, after, thumb = (
-        pictures.with_name(f"{relative.name}.{part}.jpg") for part in ("before", "after", "thumb")
+        pictures.with_name(f"{_short(relative.name)}.{part}.jpg") for part in ("before", "after", "thumb")
     )
     try:
         size = _pictures(job, before, after, thumb)
@@ -90,9 +85,18 @@ def _entry(folder: Path, job: Job) -> dict[str, object] | None:
         name: _url(path, folder) for name, path in (("before", before), ("after", after), ("thumb", thumb))
     }
     both = (job.photo.path, job.output)
-    if all(path.suffix.lower() in IN_BROWSERS for path in both):
+    if all(path.suffix.lower() in IN_BROWSERS and not isinstance(path, Remote) for path in both):
         urls |= {"full": [_url(path, folder) for path in both]}  # type: ignore[dict-item]
     return {"name": shown(relative), "size": size, **urls}
+
+
+def _short(name: str) -> str:
+    """The name, or of a long one its beginning and a hash, as file systems allow 255 bytes."""
+    encoded = os.fsencode(name)
+    if len(encoded) <= LONGEST:
+        return name
+    digest = hashlib.blake2b(encoded, digest_size=8).hexdigest()
+    return os.fsdecode(encoded[: LONGEST - 17]) + "-" + digest
 
 
 def _pictures(job: Job, before: Path, after: Path, thumb: Path) -> str:
@@ -101,8 +105,9 @@ def _pictures(job: Job, before: Path, after: Path, thumb: Path) -> str:
     Its change time counts, as --keep-times gives it an older time of modification.
     """
     data = job.output.read_bytes()
-    if not thumb.exists() or thumb.stat().st_mtime_ns < job.output.stat().st_ctime_ns:
-        photo = decode(job.photo.data if job.photo.data is not None else job.photo.path.read_bytes())
+    changed = job.output.stat().st_ctime_ns
+    if not all(path.exists() and path.stat().st_mtime_ns >= changed for path in (before, after, thumb)):
+        photo = decode(read(job.photo))
         result = decode(data)
         for image, path, short_side in (
             (photo, before, SCREEN),

@@ -68,12 +68,15 @@ class Manifest:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             entries, descriptor = _load_to_append(path)
-            if (folder / PARTS).is_dir():
-                (folder / NAME).touch()  # marks the folder as one of results
-                entries = entries if blank else _load_all(folder)
-            if not os.access(folder, os.W_OK | os.X_OK):
+            try:
+                if (folder / PARTS).is_dir():
+                    (folder / NAME).touch()  # marks the folder as one of results
+                    entries = entries if blank else _load_all(folder)
+                if not os.access(folder, os.W_OK | os.X_OK):
+                    raise PermissionError(errno.EACCES, "")
+            except OSError:
                 os.close(descriptor)
-                raise PermissionError(errno.EACCES, "")
+                raise
         except FileExistsError as error:
             raise OutputError(f"{shown(folder)} is a file; choose another folder with -o") from error
         except OSError as error:

@@ -57,7 +57,7 @@ def done_meanwhile(job: Job, settings: Settings, manifest: Manifest | None) -> b
         if settings.overwrite:
             return False
         raise WriteError(f"{name} exists; --overwrite replaces it")
-    if not manifest.owns(job.output):
+    if not (settings.overwrite or manifest.owns(job.output)):
         manifest.reload()
     if manifest.up_to_date(job, key):
         return True

@@ -91,12 +91,8 @@ def output_folder(output: Path | None, preset: str) -> Path:
     return output if output is not None else Path("lptn-out", preset)
 
 
-def names_file(output: Path | None, single_file: bool) -> bool:
-    """Whether `-o` is the output file itself: one input, a file, and a photo's suffix that is no folder."""
-    return single_file and output is not None and _looks_like_file(output)
-
-
-def _looks_like_file(output: Path) -> bool:
+def looks_like_file(output: Path) -> bool:
+    """Whether `-o` says one photo, by its suffix, and is no folder."""
     return output.suffix.lower() in OUTPUT_SUFFIXES and not os.path.isdir(output)  # noqa: PTH112
 
 
@@ -118,7 +114,7 @@ def plan(
     Jobs of photos with a `problem` get their plain name and take part in no check: they are never written.
     Raises UsageError: bad template, a name outside the output folder, formats that disagree, a collision.
     """
-    if output is not None and names_file(output, single_file):
+    if output is not None and single_file and looks_like_file(output):
         if template != TEMPLATE:
             raise UsageError(f"{shown(output)} and --name both name the output; give one of them")
         chosen: Format | None = _agreed(format, output.suffix, f"-o {shown(output)}")
@@ -128,7 +124,7 @@ def plan(
             return Job(number, photo, folder, chosen)
 
     else:
-        if output is not None and _looks_like_file(output):
+        if output is not None and looks_like_file(output):
             raise UsageError(
                 f"{shown(output)} is the name of one photo, but the input is not one file; give -o a folder"
             )

@@ -6,6 +6,7 @@ come with lptn; or by the path of its TOML file. This module loads in millisecon
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import os
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from lptn_cli.errors import PresetError, UsageError
+from lptn_cli.errors import PresetError, StartError, UsageError
 from lptn_cli.photos import shown
 
 PADDINGS = Literal["zeros", "reflect"]
@@ -83,13 +84,22 @@ def folders(environ: Mapping[str, str] = os.environ) -> list[Path]:
     """Where presets are looked for, in order: the user's, then those that came with lptn."""
     here = Path(__file__).parent
     shipped = here / "presets" if (here / "presets").is_dir() else here.parent / "presets"
-    return [user_folder(environ), shipped]
+    try:
+        return [user_folder(environ), shipped]
+    except StartError:
+        return [shipped]
 
 
 def user_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where `lptn import` and `lptn train` put presets (XDG Base Directory specification)."""
+    """Where `lptn import` and `lptn train` put presets (XDG Base Directory specification).
+
+    Raises StartError: the user has no home.
+    """
     config = environ.get("XDG_CONFIG_HOME", "")
-    base = Path(config) if config.startswith("/") else Path.home() / ".config"
+    try:
+        base = Path(config) if config.startswith("/") else Path.home() / ".config"
+    except RuntimeError:
+        raise StartError("there is no home folder for presets; set HOME or XDG_CONFIG_HOME") from None
     return base / "lptn" / "presets"
 
 
@@ -105,7 +115,9 @@ def available() -> dict[str, Path]:
 def find(name: str) -> Preset:
     """The preset of that name or TOML file. Raises UsageError when there is none, with the nearest name."""
     if os.sep in name or name.endswith(".toml"):
-        path = Path(name).expanduser()
+        path = Path(name)
+        with contextlib.suppress(RuntimeError):  # nobody is called ~so
+            path = path.expanduser()
         if not path.is_file():
             raise UsageError(f"no preset file {shown(name)}; give the path of a preset's .toml file")
         return read(path)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lptn_cli import __version__
-from lptn_cli.codecs.formats import OUTPUT_SUFFIXES
+from lptn_cli.codecs.formats import LOSSLESS, OUTPUT_SUFFIXES, Format
 from lptn_cli.errors import UsageError
 from lptn_cli.plan import Job
 from lptn_cli.preset import Preset
@@ -19,12 +19,11 @@ if TYPE_CHECKING:  # numpy, which a dry run must not wait for
 
 PIXELS_VERSION = 4  # raised whenever the same settings give other pixels, so that finished photos are redone
 WITHOUT_EFFECT = ("keep_times", "overwrite", "max_megapixels")  # on pixels and encoding
-EIGHT_BIT_FORMATS = ("jpeg", "webp", "avif")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What one run does to every photo; each field as its option in cli.md."""
+    """What one run does to every photo; each field as its option of `lptn retouch`."""
 
     preset: Preset
     strength: float
@@ -39,12 +38,17 @@ class Settings:
     max_megapixels: float = 250.0
 
     @property
-    def editor(self) -> str:
-        """What a photo's history names: the program, the preset and how far it went."""
+    def described(self) -> str:
+        """The look in words: the preset and how far it goes."""
         said = [f"preset {self.preset.name}", f"strength {self.strength:g}"]
         said += [f"light {self.light:g}"] if self.light is not None else []
         said += [f"color {self.color:g}"] if self.color is not None else []
-        return f"lptn {__version__} ({', '.join(said)})"
+        return ", ".join(said)
+
+    @property
+    def editor(self) -> str:
+        """What a photo's history names: the program and the look."""
+        return f"lptn {__version__} ({self.described})"
 
     def key(self, job: Job) -> str:
         """A hash over everything that changes the pixels or the encoding of this photo.
@@ -63,12 +67,19 @@ class Settings:
         )
         said["preset"] = (preset.sha256, *variant, preset.name)
         said["format"], said["version"] = job.format, PIXELS_VERSION
+        if _written(job) in LOSSLESS:
+            del said["quality"], said["subsampling"]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _written(job: Job) -> Format | None:
+    """The format of the output, unless the photo's own bytes decide it (stdin)."""
+    return job.format or OUTPUT_SUFFIXES.get(job.output.suffix.lower())
 
 
 def check_depth(depth: Literal["auto", 8, 16], jobs: Sequence[Job]) -> None:
     """Raise UsageError when 16 bits are asked of a format that holds 8."""
     for job in jobs if depth == 16 else ():
-        format = job.format or OUTPUT_SUFFIXES.get(job.output.suffix.lower())
-        if format in EIGHT_BIT_FORMATS:
+        format = _written(job)
+        if format and format not in LOSSLESS:
             raise UsageError(f"{format} holds 8 bits a channel; use --format png or tiff with --depth 16")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -21,9 +21,10 @@ from lptn_cli.codecs.icc import from_srgb, is_srgb, to_srgb
 from lptn_cli.codecs.image import Pixels
 from lptn_cli.codecs.jpeg_scans import Chroma
 from lptn_cli.cores import CORES
-from lptn_cli.errors import OUT_OF_MEMORY, DeviceError, NoMemoryError, TooSmallError
-from lptn_cli.finish import STRIP_ROWS, OpenCVError, finish, fit, shrink
+from lptn_cli.errors import DeviceError, TooSmallError
+from lptn_cli.finish import STRIP_ROWS, finish, fit, shrink
 from lptn_cli.jpeg_on_cuda import scan_codec
+from lptn_cli.memory import memory_told
 from lptn_cli.network import LPTN, channels_last
 from lptn_cli.orientation import turn_back, turn_upright
 from lptn_cli.preset import Preset
@@ -126,7 +127,7 @@ class Retoucher:
         light, color = self._amounts(strength, light, color)
         if light == color == 0:
             return pixels.copy()
-        with self._turn(), _memory_told():
+        with self._turn(), memory_told():
             if self.preset.native_scale is None:
                 return self._at_full_resolution(pixels, light, color, orientation, icc)
             photo = self.placed(pixels)
@@ -147,7 +148,7 @@ class Retoucher:
         native_scale = self.preset.native_scale
         if self.scans is None or self._on_cuda is None or native_scale is None or light == color == 0:
             return None
-        with self._turn(), _memory_told():
+        with self._turn(), memory_told():
             pixels = self.scans.decode(scans)
             if pixels is None:
                 return None
@@ -229,27 +230,15 @@ class Retoucher:
 
 @cache
 def _kernels() -> ModuleType | None:
-    """What works on the GPU (on_cuda), unless Triton is missing or cannot compile (it needs a C compiler)."""
+    """What works on the GPU (on_cuda), unless Triton is missing or cannot compile (it needs a C compiler and
+    Python's headers)."""
     try:
         from lptn_cli import on_cuda
 
         on_cuda.OnCUDA(np.zeros((4, 4, 3), np.uint8), torch.device("cuda")).shrunk(2)
-    except (ImportError, RuntimeError, OSError):
+    except Exception:  # noqa: BLE001  a compiler fails in its own ways; torch does the same work
         return None
     return on_cuda
-
-
-@contextmanager
-def _memory_told() -> Iterator[None]:
-    """Out of memory is NoMemoryError, whoever ran out: NumPy, OpenCV, or torch on either device."""
-    try:
-        yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise NoMemoryError(OUT_OF_MEMORY) from error
-    except (RuntimeError, OpenCVError) as error:
-        if "memory" not in str(error).lower():
-            raise
-        raise NoMemoryError(OUT_OF_MEMORY) from error
 
 
 def find_device(name: str) -> torch.device:

@@ -164,7 +164,7 @@ def test_an_empty_output_is_a_usage_error(folder: Path, retouch: Retouch) -> Non
 # Resume
 
 
-@pytest.mark.parametrize("words", ["-s 0.5", "--light 0.2", "--quality 80", "--metadata none", "--depth 8"])
+@pytest.mark.parametrize("words", ["-s 0.5", "--light 0.2", "--metadata none", "--depth 8"])
 def test_what_changes_pixels_or_encoding_redoes_the_work(words: str, folder: Path, retouch: Retouch) -> None:
     out = folder.parent / "out"
     retouch(folder, "-o", out)
@@ -172,6 +172,13 @@ def test_what_changes_pixels_or_encoding_redoes_the_work(words: str, folder: Pat
     redone = retouch(folder, "-o", out, "--json", *words.split())
     assert redone.code == 0 and set(redone.photos().values()) == {"written"}
     assert set(retouch(folder, "-o", out, "--json", *words.split()).photos().values()) == {"up-to-date"}
+
+
+def test_another_quality_redoes_what_has_one(folder: Path, retouch: Retouch) -> None:
+    out = folder.parent / "out"
+    retouch(folder, "-o", out)
+    redone = retouch(folder, "-o", out, "--json", "--quality", "80").photos()
+    assert redone == {"a.jpg": "written", "b.jpg": "written", "c.png": "up-to-date"}
 
 
 def test_another_preset_redoes_the_work(folder: Path, retouch: Retouch, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from tests.buckets import new_bucket, put, s3_server
 from tests.command import Retouch, load, save
 from tests.conftest import photo
 
@@ -86,6 +87,41 @@ def test_a_second_run_keeps_pictures_and_takes_none_for_photos(
     assert set(again.photos()) == {"a <b>&'\".jpg", "script>.png", "c.tif"}
     retouch(shoot, "-o", out, "--compare", "--strength", "0.2")
     assert all(path.stat().st_mtime_ns > then for path, then in thumbs.items())
+
+
+@pytest.mark.parametrize("part", ["before", "after", "thumb"])
+def test_a_picture_that_has_gone_is_made_again(
+    part: str, shoot: Path, tmp_path: Path, retouch: Retouch
+) -> None:
+    out = tmp_path / "out"
+    retouch(shoot, "-o", out, "--compare")
+    (out / "compare" / f"c.tif.{part}.jpg").unlink()
+    retouch(shoot, "-o", out, "--compare")
+    assert len(data(out / "compare.html")["photos"]) == 3
+    assert (out / "compare" / f"c.tif.{part}.jpg").is_file()
+
+
+def test_a_photo_whose_name_leaves_no_room_is_shown(tmp_path: Path, retouch: Retouch) -> None:
+    names = ["é" * 125 + ending + ".png" for ending in ("a", "b")]
+    for name in names:
+        save(tmp_path / "in" / name, photo(40, 60))
+    done = retouch(tmp_path / "in", "-o", tmp_path / "out", "--compare")
+    assert done.code == 0
+    found = data(tmp_path / "out" / "compare.html")["photos"]
+    assert [one["name"] for one in found] == names
+    assert len({one["thumb"] for one in found}) == 2
+
+
+def test_photos_of_a_bucket_are_shown_beside_local_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, retouch: Retouch
+) -> None:
+    with s3_server(monkeypatch):
+        bucket = new_bucket("s3")
+        put(f"{bucket}/a.jpg", photo(40, 60))
+        done = retouch(bucket, "-o", tmp_path / "out", "--compare")
+    assert done.code == 0, done.stderr
+    (shown,) = data(tmp_path / "out" / "compare.html")["photos"]
+    assert shown["name"] == "a.jpg" and "full" not in shown
 
 
 def test_a_page_of_somebody_else_is_left_alone(shoot: Path, tmp_path: Path, retouch: Retouch) -> None:

@@ -100,6 +100,11 @@ def test_pairs_are_written_once(staff: Staff, tmp_path: Path) -> None:
     assert decode((tmp_path / "input" / "a.jpg").read_bytes()).subsampling == "444"
 
 
+def test_photos_of_one_name_in_two_folders_are_two_lessons(staff: Staff, tmp_path: Path) -> None:
+    write_pairs([Lesson("a", some(1)), Lesson("a", some(2))], staff, tmp_path)
+    assert {file.name for file in (tmp_path / "target").iterdir()} == {"a.jpg", "a-2.jpg"}
+
+
 def test_the_command_goes_on_with_the_teachers_it_finds(
     teachers: list[Teacher],
     pairs: Path,

@@ -18,7 +18,7 @@ from lptn_cli import manifest as manifest_module
 from lptn_cli.errors import OutputError, WriteError
 from lptn_cli.manifest import Manifest
 from lptn_cli.photos import MANIFEST as NAME
-from lptn_cli.photos import Photo, from_stdin
+from lptn_cli.photos import PARTS, Photo, from_stdin
 from lptn_cli.plan import Job
 
 
@@ -363,6 +363,24 @@ def test_a_folder_that_cannot_be_written(out: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(OutputError, match=r"out: .*; choose another folder with -o") as caught:
         Manifest.open(out)
     assert caught.value.exit_code == 4
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what is open")
+def test_a_folder_that_cannot_be_marked_leaves_no_lock(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (out / PARTS).mkdir(parents=True)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    before = open_files()
+    with pytest.raises(OutputError):
+        Manifest.open(out)
+    assert open_files() == before
 
 
 def test_a_folder_without_write_permission(out: Path, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -363,6 +363,7 @@ def test_a_report_that_fails_still_lets_photos_in_work_be_recorded(
 
 def test_settings_that_change_nothing_are_not_in_the_key(preset: Preset, tmp_path: Path) -> None:
     (job,) = jobs(tmp_path, 1)
+    job = replace(job, output=job.output.with_suffix(".jpg"))
     plain = Settings(preset, 1.0)
     same = (replace(plain, keep_times=True), replace(plain, overwrite=True), replace(plain, max_megapixels=9))
     others: Iterable[Settings] = (
@@ -375,3 +376,5 @@ def test_settings_that_change_nothing_are_not_in_the_key(preset: Preset, tmp_pat
     assert {settings.key(job) for settings in same} == {plain.key(job)}
     keys = {settings.key(job) for settings in others} | {plain.key(replace(job, format="jpeg"))}
     assert len(keys | {plain.key(job)}) == 12
+    lossless = replace(job, output=job.output.with_suffix(".png"))
+    assert {one.key(lossless) for one in (plain, replace(plain, quality=94))} == {plain.key(lossless)}

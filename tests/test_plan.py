@@ -11,7 +11,7 @@ import pytest
 from lptn_cli.codecs.formats import Format
 from lptn_cli.errors import UsageError
 from lptn_cli.photos import Photo, discover
-from lptn_cli.plan import Job, names_file, output_folder, plan
+from lptn_cli.plan import Job, looks_like_file, output_folder, plan
 
 
 def touch(root: Path, *names: str) -> None:
@@ -151,7 +151,7 @@ def test_default_output_folder() -> None:
 
 def test_output_file_gives_name_and_format(tmp_path: Path) -> None:
     target = tmp_path / "new" / "y.AVIF"
-    assert names_file(target, single_file=True)
+    assert looks_like_file(target)
     (job,) = plan([photo_at("x.jpg")], output=target, preset="p", single_file=True)
     assert job == Job(1, photo_at("x.jpg"), target, "avif")
 
@@ -159,7 +159,7 @@ def test_output_file_gives_name_and_format(tmp_path: Path) -> None:
 def test_output_that_is_a_folder_or_has_no_photo_suffix_is_a_folder(tmp_path: Path) -> None:
     (tmp_path / "y.jpg").mkdir()
     for output in (tmp_path / "y.jpg", tmp_path / "v1.2", tmp_path / "new"):
-        assert not names_file(output, single_file=True)
+        assert not looks_like_file(output)
         (job,) = plan([photo_at("x.jpg")], output=output, preset="p", single_file=True)
         assert job == Job(1, photo_at("x.jpg"), output / "x.jpg", None)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lptn_cli import preset as presets
-from lptn_cli.errors import PresetError, UsageError
+from lptn_cli.errors import PresetError, StartError, UsageError
 from lptn_cli.preset import Preset
 from lptn_cli.translate import load_network
 from tests.conftest import make_preset
@@ -40,6 +40,18 @@ def test_xdg_folder_must_be_absolute_else_home(config: str, monkeypatch: pytest.
     monkeypatch.setenv("HOME", "/home/somebody")
     folder = presets.user_folder({"XDG_CONFIG_HOME": config})
     assert folder == Path("/home/somebody/.config/lptn/presets")
+
+
+def test_without_a_home_the_shipped_presets_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    assert len(presets.folders({})) == 1
+    with pytest.raises(StartError, match="set HOME"):
+        presets.user_folder({})
+    with pytest.raises(UsageError, match="no preset file ~nobody-of-that-name/"):
+        presets.find("~nobody-of-that-name/look.toml")
 
 
 def test_unknown_name_suggests_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,14 @@ def test_a_part_without_photos_is_done(folder: Path, retouch: Retouch, tmp_path:
     assert sum(one.events[-1]["written"] for one in ran) == 3
 
 
+def test_a_part_is_of_a_folder_not_of_one_photo(folder: Path, retouch: Retouch, tmp_path: Path) -> None:
+    for part in ("1/2", "2/2"):
+        ran = retouch(folder / "a.jpg", "-o", tmp_path / "b.jpg", "--shard", part)
+        assert ran.code == 2
+        assert "b.jpg is one photo" in ran.error
+    assert not (tmp_path / "b.jpg").exists()
+
+
 def test_one_page_of_all_photos_is_not_for_a_part(folder: Path, retouch: Retouch, tmp_path: Path) -> None:
     ran = retouch(folder, "-o", tmp_path / "out", "--compare", "--shard", "1/2")
     assert ran.code == 2

@@ -255,3 +255,10 @@ def test_options_that_do_not_fit_are_said(options: list[str], said: str) -> None
     done = lptn("train", "mine", *options)
     assert done.code == 2
     assert said in done.error
+
+
+@pytest.mark.parametrize("minutes", ["nan", "inf"])
+def test_minutes_are_a_number(minutes: str) -> None:
+    done = lptn("train", "mine", "--pairs", "a", "--minutes", minutes)
+    assert done.code == 2
+    assert "Invalid value for '--minutes'" in done.stderr

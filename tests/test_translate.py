@@ -193,6 +193,13 @@ def test_out_of_memory_is_told_whoever_ran_out(look: Retoucher, monkeypatch: pyt
         monkeypatch.setattr("lptn_cli.translate.shrink", fail)
         with pytest.raises(NoMemoryError, match="fewer --jobs"):
             look(photo(40, 40))
+
+    def misread(*_: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr("lptn_cli.translate.shrink", misread)
+    with pytest.raises(RuntimeError, match="illegal"):
+        look(photo(40, 40))
     monkeypatch.setattr("lptn_cli.translate.shrink", lambda *_: [][1])
     with pytest.raises(IndexError):
         look(photo(40, 40))

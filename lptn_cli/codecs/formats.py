@@ -53,6 +53,9 @@ WRITTEN_AS: dict[Source, Format] = {
     "raw": "tiff",
 }
 
+# Written without loss, and in 16 bits a channel where the photo has them; the others hold 8.
+LOSSLESS: tuple[Format, ...] = ("png", "tiff")
+
 OUTPUT_SUFFIXES: dict[str, Format] = {
     suffix: WRITTEN_AS[source] for suffix, source in SUFFIXES.items() if WRITTEN_AS[source] == source
 }

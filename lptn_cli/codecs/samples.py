@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lptn_cli.errors import EncodeError
 
+from .formats import LOSSLESS
 from .image import EncodeOptions, Image, Pixels
 
 
@@ -67,7 +68,7 @@ def unmultiplied(samples: NDArray[Any]) -> NDArray[Any]:
 
 def with_depth(image: Image, options: EncodeOptions) -> Image:
     """The picture in the depth to write: v / 257 rounded on the way to 8 bits, v * 257 on the way to 16."""
-    has_16 = options.format in ("png", "tiff")
+    has_16 = options.format in LOSSLESS
     if options.depth == 16 and not has_16:
         raise EncodeError(
             f"{options.format.upper()} holds 8 bits here, not 16; use --format png or tiff, or --depth 8"

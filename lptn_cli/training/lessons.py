@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -110,8 +111,11 @@ def _part(photo: Tensor, generator: torch.Generator) -> Tensor:
 
 def write_pairs(taught: Iterable[Lesson], staff: Staff, folder: Path) -> None:
     """FOLDER/input and FOLDER/target, as JPEGs; pairs that are there stay. Raises WriteError."""
+    taken: Counter[str] = Counter()  # photos of several folders may share a name
     for lesson in taught:
-        before, after = (folder / side / f"{lesson.name}.jpg" for side in ("input", "target"))
+        taken[lesson.name] += 1
+        name = lesson.name + (f"-{taken[lesson.name]}" if taken[lesson.name] > 1 else "")
+        before, after = (folder / side / f"{name}.jpg" for side in ("input", "target"))
         for file in (before, after):
             file.parent.mkdir(parents=True, exist_ok=True)
         if not after.exists():

@@ -111,9 +111,12 @@ class Trainer:
         while not stop.asked and self.seconds < minutes * 60:
             loss = self._one_step(self.seconds / (minutes * 60))
             if not math.isfinite(loss):
-                raise StartError(
-                    f"the loss is {loss} at step {self.step}; {checkpoint} holds the last good state"
+                kept_there = (
+                    f"{checkpoint} holds the last good state"
+                    if checkpoint.exists()
+                    else "nothing was kept yet"
                 )
+                raise StartError(f"the loss is {loss} at step {self.step}; {kept_there}")
             self.seconds = time.monotonic() - started
             measured = None
             is_last = stop.asked or self.seconds >= minutes * 60

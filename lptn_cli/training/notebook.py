@@ -15,8 +15,8 @@ from lptn_cli.training.loop import Step
 from lptn_cli.training.pictures import write_curves, write_sheet
 
 
-class TrainingReport(Protocol):
-    """Who hears of a run's progress (report.TrainingReport)."""
+class Progress(Protocol):
+    """Who hears of a run, such as report.TrainingReport."""
 
     def note(self, text: str) -> None: ...
     def step(self, step: Step) -> None: ...
@@ -29,7 +29,7 @@ class Notebook:
     file, and the run goes on. anew: the log of an earlier run is replaced.
     """
 
-    def __init__(self, work: Path, report: TrainingReport, *, anew: bool) -> None:
+    def __init__(self, work: Path, report: Progress, *, anew: bool) -> None:
         self._log, self._curves, self._sheet = work / "log.jsonl", work / "losses.svg", work / "sheet.png"
         self._report = report
         self._told: set[Path] = set()

@@ -18,7 +18,7 @@ from lptn_cli.signals import Stop
 from lptn_cli.training.data import STOPPED_EARLY, load_groups, load_pairs
 from lptn_cli.training.guides import GUIDES
 from lptn_cli.training.loop import Objective, Trainer, near_identity
-from lptn_cli.training.notebook import Notebook, TrainingReport
+from lptn_cli.training.notebook import Notebook, Progress
 from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.published import PublishedObjective
 from lptn_cli.training.unpaired import UnpairedObjective
@@ -109,7 +109,7 @@ def train(
     to: Path,
     overwrite: bool,
     said: Mapping[str, str],
-    report: TrainingReport,
+    report: Progress,
     stop: Stop,
     start: str | None = None,
 ) -> Preset:
