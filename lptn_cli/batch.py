@@ -182,8 +182,9 @@ def _run(
     engine: Engine,
     max_errors: int | None,
 ) -> int:
-    none = manifest is None or manifest.is_empty
-    done = jobs[:0] if none else jobs.where(lambda job: _state(job, settings, manifest) == "up-to-date")
+    done = jobs[:0]
+    if manifest and not manifest.is_empty:
+        done = jobs.where(lambda job: manifest.up_to_date(job, settings.key(job), listed=True))
     numbers = {job.number for job in done}
     todo = jobs.where(lambda job: job.number not in numbers) if numbers else jobs
     with report:

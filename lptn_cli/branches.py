@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-Padding = Literal["zeros", "reflect"]
+from lptn_cli.preset import DetailColour, Normalization, Output, Padding
 
 QUANTILES = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
 
@@ -22,9 +21,9 @@ class Variant:
     """What the weights cannot say. The defaults are the published network."""
 
     padding: Padding = "zeros"
-    normalization: Literal["instance", "none"] = "instance"
-    output: Literal["tanh", "linear"] = "tanh"
-    detail_colour: Literal["kept", "faded"] = "kept"  # faded: as far as the low-frequency component fades
+    normalization: Normalization = "instance"
+    output: Output = "tanh"
+    detail_colour: DetailColour = "kept"  # faded: as far as the low-frequency component fades
 
 
 PUBLISHED = Variant()
@@ -126,7 +125,6 @@ class TransHigh(nn.Module):
     def __init__(self, nrb_high: int, num_high: int, mask_channels: int, variant: Variant) -> None:
         super().__init__()
         p = variant.padding
-        self.num_high = num_high
         self.model = nn.Sequential(
             nn.Conv2d(9, 64, 3, padding=1, padding_mode=p),
             nn.LeakyReLU(),

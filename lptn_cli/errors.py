@@ -6,7 +6,8 @@ LptnError
 ├── StartError              the run cannot start                       exit 4
 │   ├── PresetError         weights missing, of the wrong hash or shape
 │   ├── DeviceError         the device is not there
-│   └── OutputError         the output folder cannot be written
+│   ├── OutputError         stdout, the output folder, a preset or a sheet cannot be written
+│   └── StoppedError        a signal came before there was anything to keep
 └── PhotoError              one photo failed, the batch goes on        exit 1 at the end
     ├── ReadError           read
     ├── DecodeError         decode
@@ -24,7 +25,7 @@ from typing import ClassVar
 
 
 class LptnError(Exception):
-    """Base of all; `exit_code` is what the command line ends with (cli.md, exit codes)."""
+    """Base of all; `exit_code` is what the command line ends with (man lptn, EXIT STATUS)."""
 
     exit_code: ClassVar[int] = 1
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-from lptn_cli.codecs.jpeg_scans import Chroma
+from lptn_cli.codecs.image import Chroma
 
 PROBE = (48, 64, 3)
 FAILURES = (RuntimeError, ValueError, BufferError)  # of CUDA, of nvImageCodec, of its memory in torch

@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from subprocess import SubprocessError
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from triton.errors import TritonError
 
 from lptn_cli.affine import Affine, FloatImage, fit_affine
 from lptn_cli.codecs.image import Pixels
@@ -29,6 +32,16 @@ from lptn_cli.strength import affine
 
 GRAPHS = 32  # kept, one for each size of the small image, strength and orientation; each holds some 20 MB
 WARM_UPS = 3  # before a capture, as CUDA's libraries set themselves up in their first calls
+
+
+def compiles(device: torch.device) -> bool:
+    """Whether Triton can build its kernels here: it calls a C compiler and ptxas, which fail in ways of their
+    own."""
+    try:
+        OnCUDA(np.zeros((4, 4, 3), np.uint8), device).shrunk(2)
+    except (TritonError, SubprocessError, RuntimeError, OSError):
+        return False
+    return True
 
 
 class OnCUDA:

@@ -19,10 +19,10 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from lptn_cli.errors import PresetError, StartError, UsageError
 from lptn_cli.photos import shown
 
-PADDINGS = Literal["zeros", "reflect"]
-NORMALIZATIONS = Literal["instance", "none"]
-OUTPUTS = Literal["tanh", "linear"]
-DETAIL_COLOURS = Literal["kept", "faded"]
+Padding = Literal["zeros", "reflect"]
+Normalization = Literal["instance", "none"]
+Output = Literal["tanh", "linear"]
+DetailColour = Literal["kept", "faded"]
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class Preset:
     native_scale: int | None = None  # short side in pixels; None: the published way, at full resolution
     strength: float = 1.0
     keeps_grey: bool = False  # a photo without colour stays without
-    padding: PADDINGS = "zeros"
-    normalization: NORMALIZATIONS = "instance"
-    output: OUTPUTS = "tanh"
-    detail_colour: DETAIL_COLOURS = "kept"  # faded: detail loses colour where the base does
+    padding: Padding = "zeros"
+    normalization: Normalization = "instance"
+    output: Output = "tanh"
+    detail_colour: DetailColour = "kept"  # faded: detail loses colour where the base does
     license: str = ""
     trained: str = ""
     figures: Mapping[str, Any] = field(default_factory=dict)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -51,7 +50,7 @@ class Outcome:
 
 @dataclass
 class Counts:
-    """Counters of a run; the exit code follows from them (cli.md)."""
+    """Counters of a run; the exit code follows from them (man lptn, EXIT STATUS)."""
 
     total: int = 0
     written: int = 0
@@ -118,7 +117,6 @@ class Report:
         self._stdout = sys.stdout.buffer if stdout is None else stdout
         self._bar = Bar(counts=True) if bar and not quiet and can_draw() else None
         self._started = self._last_line = time.monotonic()
-        self._lock = threading.Lock()
 
     def __enter__(self) -> Report:
         return self
@@ -150,18 +148,17 @@ class Report:
 
     def photo(self, outcome: Outcome) -> None:
         """Count and tell one outcome."""
-        with self._lock:
-            self.counts.add(outcome)
-            self._list(outcome)
-            name = shown(outcome.job.photo.path)
-            if outcome.note:
-                self.line(f"{name}: {outcome.note}")
-            if outcome.status == "failed":
-                self.line(f"{name}: {outcome.message}", important=True)
-            elif self._verbose:
-                spent = ", ".join(f"{stage} {ms} ms" for stage, ms in outcome.ms.items())
-                self.line(f"{name} -> {shown(outcome.job.output)}: {outcome.status} {spent}".rstrip())
-            self._tick()
+        self.counts.add(outcome)
+        self._list(outcome)
+        name = shown(outcome.job.photo.path)
+        if outcome.note:
+            self.line(f"{name}: {outcome.note}")
+        if outcome.status == "failed":
+            self.line(f"{name}: {outcome.message}", important=True)
+        elif self._verbose:
+            spent = ", ".join(f"{stage} {ms} ms" for stage, ms in outcome.ms.items())
+            self.line(f"{name} -> {shown(outcome.job.output)}: {outcome.status} {spent}".rstrip())
+        self._tick()
 
     def finish(self, where: str) -> None:
         """The summary: a JSON line if asked for, and one line for people."""

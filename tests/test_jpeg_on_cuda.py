@@ -15,7 +15,7 @@ import simplejpeg
 import torch
 
 from lptn_cli import jpeg_on_cuda
-from lptn_cli.codecs.jpeg_scans import Chroma
+from lptn_cli.codecs.image import Chroma
 from lptn_cli.jpeg_on_cuda import ScanCodec, scan_codec
 from tests.command import environment
 from tests.conftest import photo

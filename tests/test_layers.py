@@ -81,6 +81,7 @@ def test_who_imports_torch() -> None:
         "branches",
         "pyramid",
         "translate",
+        "memory",
         "finish_cuda",
         "on_cuda",
         "jpeg_on_cuda",

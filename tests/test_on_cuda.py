@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import astuple, replace
+from subprocess import CalledProcessError
 
 import cv2
 import numpy as np
@@ -14,6 +15,8 @@ CUDA = torch.cuda.is_available()
 if not CUDA:
     os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are defined
 pytest.importorskip("triton")
+
+from triton.runtime.errors import PTXASError  # noqa: E402
 
 from lptn_cli import finish, on_cuda  # noqa: E402
 from lptn_cli.affine import Affine  # noqa: E402
@@ -28,6 +31,20 @@ SHAPES = [((37, 61), 12), ((40, 30), 30), ((50, 23), 9)]  # a photo, its small i
 @pytest.fixture(scope="module", params=["kept", "faded"])
 def look(request: pytest.FixtureRequest, preset: Preset) -> Retoucher:
     return Retoucher(replace(preset, detail_colour=request.param), "cpu")
+
+
+def test_whatever_a_compiler_says_is_told_from_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert on_cuda.compiles(DEVICE)
+    for error in (CalledProcessError(1, ["cc"]), PTXASError("ptxas"), OSError("no cc")):
+
+        def fail(*_: object, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr(on_cuda, "shrink", fail)
+        assert not on_cuda.compiles(DEVICE)
+    monkeypatch.setattr(on_cuda, "shrink", lambda *_: [][1])
+    with pytest.raises(IndexError):
+        on_cuda.compiles(DEVICE)
 
 
 @pytest.mark.parametrize(("shape", "short_side"), SHAPES)

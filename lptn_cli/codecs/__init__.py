@@ -17,6 +17,8 @@ from .formats import SUFFIXES as SUFFIXES
 from .formats import WRITTEN_AS as WRITTEN_AS
 from .formats import Format as Format
 from .formats import Source as Source
+from .sniffing import named_format
+from .sniffing import sniff as sniff
 
 if TYPE_CHECKING:
     from .image import EncodeOptions, Header, Image
@@ -34,20 +36,11 @@ def _codec(format: Source) -> _Codec:
     return cast(_Codec, import_module(f"{__name__}.{format}"))
 
 
-def sniff(data: bytes) -> Source | None:
-    """The format that the content says, or None."""
-    from .sniffing import sniff as by_magic
-
-    return by_magic(data)
-
-
 def read_header(data: bytes) -> Header:
     """Format and size in pixels as stored, without decoding.
 
     Raises UnsupportedError, which names a file of another kind and a remedy; DecodeError for a broken header.
     """
-    from .sniffing import named_format
-
     return _codec(named_format(data)).read_header(data)
 
 

@@ -25,6 +25,7 @@ from .icc import of_primaries
 from .image import EncodeOptions, Header, Image, Metadata
 from .samples import joined, split, widened
 from .second_pictures import GAIN_MAP, dropped
+from .sniffing import brands_of
 
 _broken = partial(damaged, "AVIF")
 
@@ -75,7 +76,7 @@ def decode(data: bytes) -> Image:
         grey=grey,
         subsampling=still.subsampling,
         metadata=_metadata(still),
-        note=dropped(GAIN_MAP) if b"tmap" in _brands(data) else "",
+        note=dropped(GAIN_MAP) if b"tmap" in brands_of(data) else "",
     )
 
 
@@ -104,11 +105,6 @@ def encode(image: Image, options: EncodeOptions) -> bytes:
     except (ValueError, OSError, RuntimeError, SyntaxError) as error:
         raise EncodeError(f"the AVIF encoder failed ({error}); try --format jpeg or png") from None
     return buffer.getvalue()
-
-
-def _brands(data: bytes) -> list[bytes]:
-    """Those that the file says it is compatible with; tmap is a gain map's (ISO 21496-1)."""
-    return [data[at : at + 4] for at in range(16, int.from_bytes(data[:4], "big"), 4)]
 
 
 def _metadata(still: Still) -> Metadata:

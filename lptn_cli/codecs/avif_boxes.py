@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Literal
 
 from lptn_cli.errors import UnsupportedError
 
 from . import exif
 from .boxes import BoxError, boxes
 from .damage import damaged
-from .image import Metadata
+from .image import Chroma, Metadata
 
 Place = tuple[bytes, int, int]  # what holds it, start, length; not cut out, for thousands may overlap
 _MOST = 1 << 26  # bytes of one item
 
 # By chroma_subsampling_x and _y of av1C.
-_SUBSAMPLINGS: dict[int, Literal["444", "422", "420"]] = {0x00: "444", 0x08: "422", 0x0C: "420"}
+_SUBSAMPLINGS: dict[int, Chroma] = {0x00: "444", 0x08: "422", 0x0C: "420"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Still:
         return pixi[5] if len(pixi) > 5 else 8  # a grid of pictures has no av1C of its own
 
     @property
-    def subsampling(self) -> Literal["444", "422", "420"] | None:
+    def subsampling(self) -> Chroma | None:
         """None for grey, and for a grid of pictures."""
         flags = self.properties.get(b"av1C", b"")[2:3]
         if not flags or flags[0] & 0x10:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,11 @@ from lptn_cli.errors import UnsupportedError
 from .avif_boxes import Still, checked_still
 from .damage import damaged
 from .icc import of_primaries
-from .image import Header, Image
+from .image import Chroma, Header, Image
 from .samples import split, unmultiplied, widened
 
 _broken = partial(damaged, "HEIC")
-_SUBSAMPLINGS: dict[int, Literal["444", "422", "420"]] = {444: "444", 422: "422", 420: "420"}
+_SUBSAMPLINGS: dict[int, Chroma] = {444: "444", 422: "422", 420: "420"}
 _FAILURES = (ValueError, EOFError, SyntaxError, RuntimeError, OSError, LookupError)
 
 

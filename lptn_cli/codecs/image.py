@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from .formats import Format as Format
 from .formats import Source as Source
 
-Subsampling = Literal["auto", "444", "422", "420"]
+Chroma = Literal["444", "422", "420"]
+Subsampling = Literal["auto", Chroma]
 MetadataPolicy = Literal["keep", "no-gps", "none"]
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -62,7 +63,7 @@ class Image:
     format: Source
     alpha: Pixels | None = None
     grey: bool = False
-    subsampling: Literal["444", "422", "420"] | None = None  # of a JPEG or AVIF in colour; None elsewhere
+    subsampling: Chroma | None = None  # of a JPEG or AVIF in colour; None elsewhere
     metadata: Metadata = Metadata()
     note: str = ""
     lossless: bool = False  # of a WebP, which may be either; False elsewhere

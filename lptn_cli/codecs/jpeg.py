@@ -8,7 +8,6 @@ segment is not kept, for the new file is always YCbCr.
 from __future__ import annotations
 
 import struct
-from typing import Literal
 
 import numpy as np
 import simplejpeg
@@ -16,13 +15,13 @@ import simplejpeg
 from lptn_cli.errors import EncodeError, UnsupportedError
 
 from .cmyk import CMYK_NOTE, from_cmyk, require_cmyk_profile
-from .image import EncodeOptions, Header, Image, Metadata, Pixels
+from .image import Chroma, EncodeOptions, Header, Image, Metadata, Pixels
 from .jpeg_segments import Frame, Segment, all_built, broken, collected, walk
 from .second_pictures import note as dropped
 
 LARGEST = 65500  # of libjpeg
 # What is left of the chroma decides: never fewer samples in a direction than the source had, if there is one.
-_SUBSAMPLINGS: dict[tuple[int, int], Literal["444", "422", "420"]] = {
+_SUBSAMPLINGS: dict[tuple[int, int], Chroma] = {
     (1, 1): "444",
     (2, 1): "422",
     (2, 2): "420",
@@ -113,7 +112,7 @@ def _check(frame: Frame) -> None:
         )
 
 
-def _subsampling(frame: Frame) -> Literal["444", "422", "420"]:
+def _subsampling(frame: Frame) -> Chroma:
     (across, down), (chroma_across, chroma_down) = frame.factors[:2]
     if not chroma_across or not chroma_down:
         return "444"

@@ -9,19 +9,18 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
-from typing import Literal
+from typing import get_args
 
 import simplejpeg
 
 from lptn_cli.errors import PhotoError
 
-from .image import EncodeOptions, Image, Metadata, Pixels
+from .image import Chroma, EncodeOptions, Image, Metadata, Pixels
 from .jpeg import LARGEST, read_header, spliced
 from .jpeg_segments import collected, walk
 from .metadata import prepared
 from .second_pictures import note as dropped
 
-Chroma = Literal["444", "422", "420"]
 _ADOBE = b"\xff\xee"
 _END = b"\xff\xd9"
 _JFIF = b"\xff\xe0" + struct.pack(">H5sHBHHBB", 16, b"JFIF\x00", 0x0101, 0, 1, 1, 0, 0)
@@ -64,7 +63,7 @@ def apart(data: bytes, max_pixels: int) -> Apart | None:
         if seen != simplejpeg.decode_jpeg_header(b"".join((*tables, picture))):
             return None
         subsampling = seen[3]
-        if seen[:3] != (header.height, header.width, "YCbCr") or subsampling not in ("444", "422", "420"):
+        if seen[:3] != (header.height, header.width, "YCbCr") or subsampling not in get_args(Chroma):
             return None
         simplejpeg.decode_jpeg(scans, "GRAY", min_height=1, min_width=1, strict=True)
     except (PhotoError, ValueError):

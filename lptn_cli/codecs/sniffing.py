@@ -45,7 +45,7 @@ def sniff(data: bytes) -> Source | None:
     if data.startswith(_JPEG_XL):
         return "jxl"
     if data[4:8] == b"ftyp":
-        brands = _brands(data)
+        brands = brands_of(data)
         return "avif" if brands & _AVIF_BRANDS else "heic" if brands & _HEIF_BRANDS else None
     return None
 
@@ -79,7 +79,7 @@ def _other(data: bytes) -> tuple[str, str]:
     )
 
 
-def _brands(data: bytes) -> set[bytes]:
+def brands_of(data: bytes) -> set[bytes]:
     """Major and compatible brands of an ISO base media file."""
     size = min(int.from_bytes(data[:4], "big"), 256)
     return {data[8:12]} | {data[i : i + 4] for i in range(16, min(size, len(data)), 4)}

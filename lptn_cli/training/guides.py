@@ -141,7 +141,9 @@ def autumn(photo: Tensor) -> Tensor:
     leaf = mix(tint(photo, 2.12, 0.53, 0.27), tint(photo, 1.84, 0.73, 0.15), smoothstep(ripe, 0, 0.5))
     leaf = mix(leaf, tint(photo, 1.43, 0.96, 0.12), smoothstep(ripe, 0.5, 1))
     meadow = smoothstep(scene.height, 0.45, 0.7) * (1 - smoothstep(scene.texture, 0.02, 0.045))
-    leaf = mix(leaf, tint(photo, 1.38, 0.94, 0.33), 0.85 * meadow) * (0.04 + 1.08 * scene.light)
+    leaf = mix(leaf, tint(photo, 1.38, 0.94, 0.33), 0.85 * meadow)
+    vivid = smoothstep(scene.colourful, 0.05, 0.55)  # what is green by haze alone stays pale
+    leaf = mix(tint(photo, 1.06, 0.99, 0.88), leaf, vivid) * (0.04 + 1.08 * scene.light)
     evergreen = (1 - smoothstep(yellowness, 0.45, 0.72)) * (1 - smoothstep(light, 0.1, 0.3))
     turned = 0.95 * scene.vegetation * (1 - 0.35 * evergreen)
     rest = 1 - scene.vegetation
