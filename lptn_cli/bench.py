@@ -1,7 +1,9 @@
 """How fast this machine retouches, stage by stage: what `lptn bench` tells.
 
 Conventions: every stage is timed in turn, RUNS times after one warm-up; wall and processor time are medians
-in milliseconds. `bound` is what the cores could do if nothing ever waited: cores / processor time of a photo.
+in milliseconds; a stage on a GPU ends when the GPU has done it. `bound` is what the cores could do if nothing
+ever waited: cores / processor time of a photo. A JPEG goes through this machine's decoder and encoder here,
+also where `lptn retouch` has the GPU's.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 
 from lptn_cli import codecs
 from lptn_cli.codecs.image import EncodeOptions, Image, Pixels
@@ -34,7 +37,7 @@ def bench(preset: str, device: str = "auto", photo: Path | None = None, runs: in
     """
     look = Retoucher(preset, device)
     data = _made() if photo is None else _read(photo, look)
-    watch = _Watch()
+    watch = _Watch(look.device)
     for _ in range(runs + 1):
         image = watch.time("decode", partial(codecs.decode, data))
         result = replace(image, pixels=_looked_at(look, image.pixels, watch))
@@ -64,12 +67,15 @@ def _looked_at(look: Retoucher, pixels: Pixels, watch: _Watch) -> Pixels:
 
 
 class _Watch:
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
         self.laps: dict[str, list[tuple[float, float]]] = {}
+        self._device = device
 
     def time(self, stage: str, work: Callable[[], T]) -> T:
         started = time.perf_counter(), time.process_time()
         done = work()
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
         ended = time.perf_counter(), time.process_time()
         self.laps.setdefault(stage, []).append((ended[0] - started[0], ended[1] - started[1]))
         return done

@@ -14,7 +14,7 @@ from lptn_cli.codecs.formats import EXTENSIONS
 PACKAGES = (
     "torch", "numpy", "opencv-python-headless", "simplejpeg", "tifffile", "imagecodecs", "pillow",
     "pillow-heif", "rawpy",
-    "numba", "safetensors", "typer", "rich",
+    "numba", "safetensors", "fsspec", "typer", "rich",
 )  # fmt: skip
 
 

@@ -35,6 +35,7 @@ EXIT = {
 ENVIRONMENT = {
     "LPTN_PRESET": "The look where -p is not given.",
     "XDG_CONFIG_HOME": "Your presets are in lptn/presets below it; ~/.config where it is not set.",
+    "RAY_ADDRESS": "The cluster that --ray without an address is meant for; else Ray is started here.",
     "NO_COLOR, TERM=dumb": "No colour; no progress bar.",
 }
 FILES = {

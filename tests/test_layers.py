@@ -82,6 +82,7 @@ def test_who_imports_torch() -> None:
         "pyramid",
         "translate",
         "memory",
+        "bench",
         "finish_cuda",
         "on_cuda",
         "jpeg_on_cuda",
