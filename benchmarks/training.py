@@ -47,7 +47,7 @@ def main() -> None:
     for _ in range(STEPS + 1):
         for name, trainer in trainers.items():
             started = time.perf_counter()
-            trainer._one_step(0.5)
+            trainer.one_step(0.5)
             seconds[name].append(time.perf_counter() - started)
     result = {
         "what": "median seconds of a training step of eight 256-px photos",

@@ -178,20 +178,11 @@ def train(
     from lptn_cli.training import run
     from lptn_cli.training.report import TrainingReport
 
-    if bool(pairs) == bool(from_ or to_) or bool(from_) != bool(to_):
-        raise UsageError("give either --pairs DIR, or --from DIR and --to DIR")
-    if pairs and (guide or undo or losses_ is not Losses.OWN):
-        raise UsageError("--guide, --undo and --losses are for --from and --to; pairs show what is wanted")
-    if restore and not pairs:
-        raise UsageError("--restore is for --pairs")
-    if identity and losses_ is Losses.PUBLISHED:
-        raise UsageError("the losses of the paper know no photos to leave alone; leave --identity out")
-    if (guide or undo) and losses_ is Losses.PUBLISHED:
-        raise UsageError("the losses of the paper know no guide; leave --guide and --undo, or --losses, out")
+    published = losses_ is Losses.PUBLISHED
+    _refuse(pairs, from_ or [], to_ or [], identity or [], restore or [], bool(guide or undo), published)
     if pairs:
         load = partial(run.pairs, pairs, identity or [], restore or [])
     else:
-        published = losses_ is Losses.PUBLISHED
         along, back = (name and name.value for name in (guide, undo))
         load = partial(run.groups, from_ or [], to_ or [], identity or [], along, back, published)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a reader that goes away is a stop like others
@@ -227,6 +218,28 @@ def train(
         raise unwritable(telling.lost)
     if stop.signal:
         raise typer.Exit(128 + stop.signal)
+
+
+def _refuse(
+    pairs: Path | None,
+    photos: list[Path],
+    targets: list[Path],
+    identity: list[Path],
+    restore: list[Path],
+    guided: bool,
+    published: bool,
+) -> None:
+    """Raise UsageError for options of `lptn train` that do not go together."""
+    if bool(pairs) == bool(photos or targets) or bool(photos) != bool(targets):
+        raise UsageError("give either --pairs DIR, or --from DIR and --to DIR")
+    if pairs and (guided or published):
+        raise UsageError("--guide, --undo and --losses are for --from and --to; pairs show what is wanted")
+    if restore and not pairs:
+        raise UsageError("--restore is for --pairs")
+    if identity and published:
+        raise UsageError("the losses of the paper know no photos to leave alone; leave --identity out")
+    if guided and published:
+        raise UsageError("the losses of the paper know no guide; leave --guide and --undo, or --losses, out")
 
 
 def evaluate(

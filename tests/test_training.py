@@ -67,15 +67,15 @@ def test_resumed_random_numbers_go_on(pairs: Path, tmp_path: Path) -> None:
 
     whole = trainer()
     for _ in range(4):
-        whole._one_step(0.0)
+        whole.one_step(0.0)
     first = trainer()
     for _ in range(2):
-        first._one_step(0.0)
-    torch.save(first._state(), tmp_path / "half.pt")
+        first.one_step(0.0)
+    torch.save(first.state(), tmp_path / "half.pt")
     second = trainer()
     second.resume(tmp_path / "half.pt")
     for _ in range(2):
-        second._one_step(0.0)
+        second.one_step(0.0)
     for key, value in whole.averaged.items():
         assert torch.allclose(value, second.averaged[key], atol=1e-6), key
 

@@ -116,10 +116,10 @@ def test_a_run_of_another_network_is_not_resumed(pairs: Path, tmp_path: Path) ->
         network = LPTN(nrb_low=1, nrb_high=1, num_high=3, variant=OWN, context=context)
         return Trainer(network, PairObjective(data, CPU), CPU)
 
-    torch.save(trainer(context=False)._state(), tmp_path / "old.pt")
+    torch.save(trainer(context=False).state(), tmp_path / "old.pt")
     with pytest.raises(StartError, match=r"old\.pt is of another network.*begin anew, with --start"):
         trainer(context=True).resume(tmp_path / "old.pt")
-    other_sizes = trainer(context=True)._state()
+    other_sizes = trainer(context=True).state()
     first = "trans_low.context.layers.0.weight"
     other_sizes["network"] = {**other_sizes["network"], first: other_sizes["network"][first][:, :128]}
     torch.save(other_sizes, tmp_path / "sizes.pt")

@@ -109,7 +109,7 @@ class Trainer:
         started = time.monotonic() - self.seconds
         saved, kept = time.monotonic(), self.step
         while not stop.asked and self.seconds < minutes * 60:
-            loss = self._one_step(self.seconds / (minutes * 60))
+            loss = self.one_step(self.seconds / (minutes * 60))
             if not math.isfinite(loss):
                 kept_there = (
                     f"{checkpoint} holds the last good state"
@@ -127,7 +127,7 @@ class Trainer:
         if kept != self.step:  # the stop was asked while the last step was told
             on_step(Step(self.step, self.seconds, loss, self._checkpoint(checkpoint, on_checkpoint)))
 
-    def _one_step(self, progress: float) -> float:
+    def one_step(self, progress: float) -> float:
         rate = self.objective.learning_rate * min(1.0, (self.step + 1) / WARM_UP_STEPS)
         rate *= 0.5 + 0.5 * math.cos(math.pi * min(1.0, progress))
         for group in self.optimizer.param_groups:
@@ -145,7 +145,7 @@ class Trainer:
 
     def _checkpoint(self, path: Path, on_checkpoint: Callable[[Trainer], None]) -> Mapping[str, float]:
         buffer = io.BytesIO()
-        torch.save(self._state(), buffer)
+        torch.save(self.state(), buffer)
         try:
             write_atomic(path, buffer.getvalue(), overwrite=True)
         except WriteError as error:
@@ -157,7 +157,7 @@ class Trainer:
     def averaged_network(self) -> LPTN:
         return LPTN.from_state_dict(self.averaged, self.network.variant).to(self.device)
 
-    def _state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         return {
             "network": self.network.state_dict(),
             "averaged": self.averaged,
