@@ -188,6 +188,12 @@ def test_leaves_of_one_photo_turn_to_different_colours_however_green_it_is() -> 
     assert red[0] > red[1] > red[2] and gold[0] > gold[1] > gold[2]
 
 
+def test_haze_over_green_hills_does_not_turn_to_gold() -> None:
+    hills = landscape(colour(0.5, 0.7, 0.9), colour(0.80, 0.92, 0.72), colour(0.3, 0.3, 0.3))
+    hazy = mean(GUIDES["autumn"](hills), LAND)
+    assert hazy[0] > hazy[1] > hazy[2] > 0.55 * hazy[0]
+
+
 def test_winter_leaves_room_above_its_whites_for_the_detail_of_large_photos() -> None:
     snow = luma(GUIDES["winter"](landscape(colour(0.9, 0.9, 0.9), colour(0.6, 0.9, 0.3), colour(1, 1, 1))))
     assert float(snow.quantile(0.99)) > 0.8 and float(snow.max()) < 0.91
