@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,8 +46,12 @@ def find(
     exclude: Sequence[str],
     limit: int | None,
     skip: Path | None,
+    note: Callable[[str], None] = lambda _: None,
 ) -> tuple[list[Photo], bool]:
-    """The photos to do, and whether the inputs were one single file. Raises UsageError, NoPhotosError."""
+    """The photos to do, and whether the inputs were one single file; `note` hears of folders passed over.
+
+    Raises UsageError, NoPhotosError.
+    """
     if "-" in inputs:
         if len(inputs) > 1 or files_from:
             raise UsageError("- reads one image from stdin; it cannot be mixed with other inputs")
@@ -60,6 +65,7 @@ def find(
     if "" in inputs:
         raise UsageError("one of the inputs is empty; is a shell variable unset?")
     paths = [located(text) for text in inputs]
+    passed_over: list[Path] = []
     found = photos.discover(
         paths,
         recursive=recursive,
@@ -68,7 +74,10 @@ def find(
         limit=limit,
         skip=skip,
         mirrored=photos.listed(files_from, null=null) if files_from else (),
+        passed_over=passed_over,
     )
+    for folder in passed_over:
+        note(f"{shown(folder)} holds results of an earlier run and is passed over; to retouch them name it")
     if skip:  # results of an earlier run that lie among the photos
         results = Manifest.peek(skip)
         found = found if results.is_empty else [one for one in found if not results.owns(one.path)]
@@ -104,7 +113,7 @@ def plan(
 def _refuse_unknown_suffix(destination: Destination) -> None:
     """Raise UsageError for `-o photo.gif`, which would otherwise become a folder."""
     output, path = destination.output, destination.path
-    if not output or not path or output.endswith("/") or (not isinstance(path, Remote) and path.is_dir()):
+    if not output or not path or output.endswith("/") or photos.is_folder(path):
         return
     if path.suffix.lower() in OTHER_SUFFIXES:
         formats = " ".join(OUTPUT_SUFFIXES)
@@ -115,11 +124,28 @@ def show_plan(jobs: Jobs, settings: Settings, destination: Destination, report: 
     """A dry run: what would be done with each photo, on stdout. Nothing is written. Returns the exit code."""
     folder = destination.manifest_folder(jobs)
     manifest = Manifest.peek(folder) if folder else None
+    if manifest and not settings.overwrite:
+        _refuse_results_of_others(jobs, manifest)
     for job in jobs:
         state = _state(job, settings, manifest)
         report.plan(job, state)
         report.counts.failed += state in ("unreadable", "exists")
     return report.counts.exit_code
+
+
+def _refuse_results_of_others(jobs: Jobs, manifest: Manifest) -> None:
+    """Raise UsageError for an output that was made from a photo which is still there but not of this run."""
+    ours: set[str] = set()
+    for job in () if manifest.is_empty else jobs:
+        other = manifest.result_of_another(job)
+        if other is None or job.photo.problem:
+            continue
+        ours = ours or {os.path.realpath(photo.path) for photo in jobs.photos}
+        if os.path.realpath(other) not in ours:
+            raise UsageError(
+                f"{shown(job.photo.path)} would replace {shown(job.output)}, the result of {shown(other)}; "
+                "choose another folder with -o, tell them apart with --name, or replace it with --overwrite"
+            )
 
 
 def _state(job: Job, settings: Settings, manifest: Manifest | None) -> str:
@@ -153,6 +179,8 @@ def run(
             raise UsageError("--compare writes a page for a folder of results; give a folder with -o")
         return _run(jobs, settings, None, report, None, engine, max_errors)
     with Manifest.open(folder, str(destination.shard or "")) as manifest:
+        if not settings.overwrite:
+            _refuse_results_of_others(jobs, manifest)
         if not isinstance(folder, Remote):
             sweep(folder)
         code = _run(jobs, settings, manifest, report, folder, engine, max_errors)

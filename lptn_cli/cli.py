@@ -125,6 +125,7 @@ def retouch(
     destination.refuse(keep_times=keep_times, compare=compare)
     engine = Engine(device, precision == "auto", jobs, ray)
     engine.refuse(inputs or [], output)
+    telling = report.Report(listing, quiet=quiet, verbose=verbose, bar=not no_progress)
     found = batch.find(
         inputs or [],
         files_from=files_from,
@@ -134,13 +135,12 @@ def retouch(
         exclude=exclude or (),
         limit=limit,
         skip=destination.skipped,
+        note=telling.line,
     )
     jobs_planned = batch.plan(found, destination, name, None if format == "auto" else format)
     check_depth(settings.depth, jobs_planned)
-    telling = report.Report(listing, quiet=quiet, verbose=verbose, bar=not no_progress)
     if dry_run:
         raise typer.Exit(batch.show_plan(jobs_planned, settings, destination, telling))
-    errors = 1 if fail_fast else max_errors
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a run finishes its photos before it leaves
     code = batch.run(
         jobs_planned,
@@ -148,7 +148,7 @@ def retouch(
         destination,
         telling,
         engine=engine,
-        max_errors=errors,
+        max_errors=1 if fail_fast else max_errors,
         compare=compare,
     )
     raise typer.Exit(code)

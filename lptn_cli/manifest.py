@@ -42,11 +42,16 @@ class Manifest:
     """The finished photos of one output folder. Threads may share it; several processes may have it open."""
 
     def __init__(
-        self, folder: Path, entries: dict[str, Noted], descriptor: int | None, parts: Parts | None = None
+        self,
+        folder: Path,
+        entries: dict[str, Noted],
+        path: Path | None = None,
+        descriptor: int | None = None,
+        parts: Parts | None = None,
     ) -> None:
         self._folder = folder
         self._entries = entries
-        self._descriptor = descriptor
+        self._path, self._descriptor = path, descriptor
         self._parts = parts
         self._torn = False
         self._lock = threading.Lock()
@@ -60,7 +65,7 @@ class Manifest:
         """
         if isinstance(folder, Remote):
             try:
-                return cls(folder, {} if blank else _load_all(folder), None, Parts(folder))
+                return cls(folder, {} if blank else _load_all(folder), parts=Parts(folder))
             except (OSError, WriteError) as error:
                 why = explained(error) if isinstance(error, OSError) else error
                 raise OutputError(f"{folder}: {why}") from error
@@ -82,7 +87,7 @@ class Manifest:
         except OSError as error:
             fact, _ = reason(error)
             raise OutputError(f"{shown(folder)}: {fact}; choose another folder with -o") from error
-        return cls(folder, entries, descriptor)
+        return cls(folder, entries, path, descriptor)
 
     @classmethod
     def peek(cls, folder: Path) -> Manifest:
@@ -90,7 +95,7 @@ class Manifest:
         entries: dict[str, Noted] = {}
         with contextlib.suppress(OSError):
             entries = _load_all(folder)
-        return cls(folder, entries, None)
+        return cls(folder, entries)
 
     def up_to_date(self, job: Job, settings: str, *, listed: bool = False) -> bool:
         """Whether the output is there at its recorded size, made from this very input with these settings.
@@ -102,7 +107,7 @@ class Manifest:
         return (
             entry is not None
             and not photo.problem
-            and entry.input == str(photo.path.absolute())
+            and entry.input == _place(photo.path)
             and (entry.size, entry.mtime_ns, entry.settings) == (photo.size, photo.mtime_ns, settings)
             and (found := file_status(job.output, listed=listed)) is not None
             and found.st_size == entry.output_size
@@ -128,6 +133,13 @@ class Manifest:
         """Whether lptn wrote a file of that name, whatever has become of it."""
         return self._key(output) in self._entries
 
+    def result_of_another(self, job: Job) -> str | None:
+        """The place of another photo that the output was made from, if both are still there."""
+        entry = self._entries.get(self._key(job.output))
+        if entry is None or entry.input == _place(job.photo.path) or not os.path.lexists(entry.input):
+            return None
+        return entry.input if self.owns(job.output) else None
+
     def reload(self) -> None:
         """See what other runs on the same folder have finished meanwhile."""
         with contextlib.suppress(OSError):
@@ -145,9 +157,7 @@ class Manifest:
         key = self._key(job.output)
         try:
             made = (key, status.st_size, status.st_mtime_ns)
-            entry = Noted(
-                *made, str(photo.path.absolute()), photo.size, photo.mtime_ns, settings, time.time_ns()
-            )
+            entry = Noted(*made, _place(photo.path), photo.size, photo.mtime_ns, settings, time.time_ns())
             if self._parts:
                 self._parts.append(line_of(entry))
             with self._lock:
@@ -182,11 +192,18 @@ class Manifest:
         """One write of the whole line: with O_APPEND, lines of several processes do not mix."""
         if self._descriptor is None:
             raise ValueError("this manifest is closed or was opened for reading only")
+        if self._path and not _is_at(self._descriptor, self._path):  # the disk was taken away, or the folder
+            raise FileNotFoundError(errno.ENOENT, "")
         line = b"\n" + line if self._torn else line
         self._torn = True  # until the whole line is known to be there
         if os.write(self._descriptor, line) < len(line):
             raise OSError(errno.ENOSPC, "")
         self._torn = False
+
+
+def _place(path: Path) -> str:
+    """What a photo is known by: its absolute path, or its URL."""
+    return str(path) if isinstance(path, Remote) else os.path.abspath(path)  # noqa: PTH100  `..` resolved
 
 
 def _load_to_append(path: Path) -> tuple[dict[str, Noted], int]:

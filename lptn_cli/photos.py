@@ -11,13 +11,13 @@ import time
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 
 from lptn_cli import storage
 from lptn_cli.codecs.formats import EXTENSIONS, SUFFIXES
 from lptn_cli.codecs.sniffing import sniff
 from lptn_cli.errors import ReadError, UsageError
+from lptn_cli.globs import matches
 from lptn_cli.storage import Remote
 
 STDIN = Path("-")
@@ -82,6 +82,7 @@ def discover(
     limit: int | None = None,
     skip: Path | None = None,
     mirrored: Sequence[Path] = (),
+    passed_over: list[Path] | None = None,
 ) -> list[Photo]:
     """Every photo in the inputs, each once, in a stable order: a folder's files by name, then its folders.
 
@@ -90,6 +91,7 @@ def discover(
     folders; one that matches a folder matches all below it. Case counts. Files in `inputs` are always taken.
     skip: the output folder, passed over wherever it is met, but for an input that is it alone or lies in it.
     Folders below that hold results of an earlier run (a manifest) or of training are passed over too.
+    passed_over: gets the folders with such results.
     mirrored: further inputs, from a list; a file's own folders are kept in `relative` where they lead down,
     and those of a URL below its scheme.
     What cannot be listed or is not there becomes a Photo with a `problem`, so that it is one failed line.
@@ -98,13 +100,14 @@ def discover(
     photos: list[Photo] = []
     real_skip = _real(skip) if skip is not None else None
     mirrored_set = set(mirrored)
+    passed = [] if passed_over is None else passed_over
     for path in [*inputs, *mirrored]:
         if is_folder(path):
             real = _real(path)
             if real == real_skip and len(inputs) > 1:  # `lptn retouch * -o out`, run again
                 continue
-            passed_over = None if _inside(real, real_skip) else real_skip
-            found = _walk(path, recursive, include, exclude, passed_over)
+            never = None if _inside(real, real_skip) else real_skip
+            found = _walk(path, recursive, include, exclude, never, passed)
         else:
             leads_down = path in mirrored_set and not path.is_absolute() and ".." not in path.parts
             below = PurePath(*path.parts[1:]) if isinstance(path, Remote) else path
@@ -154,7 +157,12 @@ def _named_object(path: Remote, relative: PurePath) -> Photo:
 
 
 def _walk(
-    top: Path, recursive: bool, include: Sequence[str], exclude: Sequence[str], skip: str | None
+    top: Path,
+    recursive: bool,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    skip: str | None,
+    passed_over: list[Path],
 ) -> Iterator[tuple[str, Photo]]:
     """(real location, photo) of all below `top`. A stack, as a tree may be deeper than Python recurses."""
     visited: set[tuple[int, int]] = set()
@@ -171,15 +179,21 @@ def _walk(
         folders = []
         for entry in entries:
             below = relative / entry.name
-            if any(_matches(below, glob) for glob in exclude):
+            if any(matches(below, glob) for glob in exclude):
                 continue
             location = os.path.join(real, entry.name)  # noqa: PTH118  a str, for speed
             if entry.is_symlink():
                 location = os.path.realpath(location)
             if _is_folder(entry):
-                if recursive and not _inside(location, skip) and not _is_output(location):
+                if not recursive or _inside(location, skip) or _is_made(location):
+                    continue
+                if _holds_results(location):
+                    passed_over.append(folder / entry.name)
+                else:
                     folders.append((folder / entry.name, below, location))
-            elif below.suffix.lower() in SUFFIXES and _included(below, include):
+            elif below.suffix.lower() in SUFFIXES and (
+                not include or any(matches(below, glob) for glob in include)
+            ):
                 yield location, _entry_photo(folder / entry.name, below, entry)
         stack.extend(reversed(folders))
 
@@ -200,12 +214,19 @@ def _listed(
         return sorted((entry for entry in entries if entry.name[0] != "."), key=lambda entry: entry.name)
 
 
-def _is_output(folder: str) -> bool:
-    """Whether lptn wrote its results, or pictures of them, there: they are not to be retouched."""
-    return os.path.basename(folder) == TRAINING or any(  # noqa: PTH119
-        os.path.lexists(os.path.join(folder, name))  # noqa: PTH118
-        for name in (MANIFEST, GALLERY)
-    )
+def _is_made(folder: str) -> bool:
+    """Whether lptn put pictures of photos there: pages of --compare, contact sheets of training."""
+    marked = os.path.lexists(os.path.join(folder, GALLERY))  # noqa: PTH118
+    return marked or os.path.basename(folder) == TRAINING  # noqa: PTH119
+
+
+def _holds_results(folder: str) -> bool:
+    """Whether an earlier run wrote results there. A run that wrote none leaves an empty manifest."""
+    manifest, parts = (os.path.join(folder, name) for name in (MANIFEST, PARTS))  # noqa: PTH118
+    try:
+        return os.stat(manifest).st_size > 0 or os.path.isdir(parts)  # noqa: PTH112, PTH116
+    except OSError:
+        return False
 
 
 def _is_folder(entry: os.DirEntry[str] | storage.Entry) -> bool:
@@ -225,27 +246,6 @@ def _entry_photo(path: Path, relative: PurePath, entry: os.DirEntry[str] | stora
 
 def _inside(real: str, folder: str | None) -> bool:
     return folder is not None and (real == folder or real.startswith(folder.rstrip("/") + "/"))
-
-
-def _included(path: PurePath, include: Sequence[str]) -> bool:
-    return not include or any(_matches(path, glob) for glob in include)
-
-
-def _matches(path: PurePath, glob: str) -> bool:
-    """Whether the glob matches the path or a folder above it."""
-    parts = path.parts
-    if "/" not in glob.rstrip("/"):
-        return any(fnmatchcase(part, glob.rstrip("/")) for part in parts)
-    globs = tuple(part for part in glob.split("/") if part not in ("", "."))
-    return any(_parts_match(parts[:end], globs) for end in range(1, len(parts) + 1))
-
-
-def _parts_match(parts: tuple[str, ...], globs: tuple[str, ...]) -> bool:
-    if not globs:
-        return not parts
-    if globs[0] == "**":
-        return _parts_match(parts, globs[1:]) or (bool(parts) and _parts_match(parts[1:], globs))
-    return bool(parts) and fnmatchcase(parts[0], globs[0]) and _parts_match(parts[1:], globs[1:])
 
 
 def _why(error: OSError | ValueError, missing: str) -> str:

@@ -345,6 +345,14 @@ def test_a_disk_that_fills_up_spoils_neither_what_was_nor_what_comes(
     assert [manifest.up_to_date(job, "s") for job in jobs] == [True, False, True]
 
 
+def test_a_folder_that_is_taken_away_is_told_for_every_photo(out: Path, job: Job) -> None:
+    with Manifest.open(out) as manifest:
+        manifest.record(job, "s", job.output.stat())
+        out.rename(out.with_name("elsewhere"))
+        with pytest.raises(WriteError, match="its folder has vanished"):
+            manifest.record(job, "s", (out.with_name("elsewhere") / job.output.name).stat())
+
+
 def test_output_folder_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"mine")
     with pytest.raises(OutputError, match="file is a file; choose another folder with -o"):

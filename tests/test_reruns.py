@@ -13,7 +13,8 @@ from lptn_cli.pipeline import done_meanwhile
 from lptn_cli.plan import Job, plan
 from lptn_cli.preset import Preset
 from lptn_cli.settings import Settings
-from tests.command import Retouch, tree
+from tests.command import Retouch, save, tree
+from tests.conftest import photo
 
 
 def test_results_of_other_runs_are_no_photos(
@@ -101,3 +102,50 @@ def test_depth_in_json_is_that_of_the_output(folder: Path, retouch: Retouch, tmp
 
     assert depth("-o", tmp_path / "x.png", "--depth", "16") == 16
     assert depth("-o", tmp_path / "x.jpg") == 8
+
+
+def test_a_second_folder_does_not_replace_the_results_of_the_first(retouch: Retouch, tmp_path: Path) -> None:
+    for card, seed in (("card1", 1), ("card2", 2)):
+        save(tmp_path / card / "IMG_1.jpg", photo(40, 56, seed=seed))
+    out = tmp_path / "out"
+    assert retouch(tmp_path / "card1", "-o", out).code == 0
+    first = (out / "IMG_1.jpg").read_bytes()
+    for words in ((), ("-n",)):
+        refused = retouch(tmp_path / "card2", "-o", out, *words)
+        assert refused.code == 2
+        assert f"the result of {tmp_path / 'card1' / 'IMG_1.jpg'}" in refused.error
+    assert (out / "IMG_1.jpg").read_bytes() == first
+    assert retouch(tmp_path / "card2", "-o", out, "--overwrite").code == 0
+    assert (out / "IMG_1.jpg").read_bytes() != first
+
+
+def test_photos_that_were_moved_or_numbered_anew_are_no_other_photos(
+    retouch: Retouch, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    save(folder / "b.jpg", photo(40, 56, seed=1))
+    assert retouch(folder, "-o", out, "--name", "{n}{ext}").code == 0
+    save(folder / "a.jpg", photo(40, 56, seed=2))
+    assert retouch(folder, "-o", out, "--name", "{n}{ext}").code == 0
+    folder.rename(tmp_path / "moved")
+    assert retouch(tmp_path / "moved", "-o", out, "--name", "{n}{ext}").code == 0
+
+
+def test_another_way_to_the_same_folder_redoes_nothing(
+    folder: Path, retouch: Retouch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retouch(folder, "-o", tmp_path / "out")
+    monkeypatch.chdir(folder)
+    again = retouch(Path("..") / folder.name, "-o", tmp_path / "out", "--json")
+    assert set(again.photos().values()) == {"up-to-date"}
+
+
+def test_a_folder_of_results_is_told_and_one_of_a_run_that_wrote_nothing_is_walked(
+    folder: Path, retouch: Retouch, tmp_path: Path
+) -> None:
+    assert retouch(tmp_path / "typo.jpg", "-o", folder / "sub").code == 1
+    assert len(retouch(folder, "-o", tmp_path / "out", "--json").photos()) == 3
+    assert retouch(folder / "a.jpg", "-o", folder / "sub").code == 0
+    ran = retouch(folder, "-o", tmp_path / "out2", "--json")
+    assert len(ran.photos()) == 2
+    assert f"{folder / 'sub'} holds results of an earlier run and is passed over" in ran.stderr
