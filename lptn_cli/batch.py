@@ -105,6 +105,7 @@ def plan(
         format=format,
         preset=destination.preset,
         single_file=single_file,
+        to_folder=destination.is_folder,
     )
     shard = destination.shard  # after the plan: collisions and {n} are those of the whole
     return jobs.where(lambda job: shard.holds(job.photo)) if shard else jobs
@@ -112,8 +113,8 @@ def plan(
 
 def _refuse_unknown_suffix(destination: Destination) -> None:
     """Raise UsageError for `-o photo.gif`, which would otherwise become a folder."""
-    output, path = destination.output, destination.path
-    if not output or not path or output.endswith("/") or photos.is_folder(path):
+    path = destination.path
+    if not path or destination.is_folder or photos.is_folder(path):
         return
     if path.suffix.lower() in OTHER_SUFFIXES:
         formats = " ".join(OUTPUT_SUFFIXES)

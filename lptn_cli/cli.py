@@ -77,7 +77,7 @@ def retouch(
     quality: Annotated[int, typer.Option(min=1, max=100, rich_help_panel=OUTPUT, help="Of JPEG, WebP and AVIF.")] = 95,
     subsampling: Annotated[Literal["auto", "444", "422", "420"], typer.Option(rich_help_panel=OUTPUT, help="Of JPEG; auto = the input's.")] = "auto",
     depth: Annotated[Literal["auto", "8", "16"], typer.Option(rich_help_panel=OUTPUT, help="Bits a channel; auto = the input's, where the format can.")] = "auto",
-    metadata: Annotated[Literal["keep", "no-gps", "none"], typer.Option(rich_help_panel=OUTPUT, help="none keeps the colour profile and the orientation only.")] = "keep",
+    metadata: Annotated[Literal["keep", "no-gps", "none"], typer.Option(rich_help_panel=OUTPUT, help="no-gps takes GPS positions out, not places that are named in words; none keeps the colour profile and the orientation only.")] = "keep",
     keep_times: Annotated[bool, typer.Option("--keep-times", rich_help_panel=OUTPUT, help="Give each result its input's modification time.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace files that lptn did not write.")] = False,
     compare: Annotated[bool, typer.Option("--compare", rich_help_panel=OUTPUT, help="Also write compare.html, which shows before and after under a slider.")] = False,

@@ -60,6 +60,7 @@ def show_presets(
 ) -> None:
     """List the presets, or show one: what it does, how it was made, how good it is."""
     from lptn_cli import preset as presets
+    from lptn_cli.photos import shown
 
     if name is None:
         found, broken = [], 0
@@ -74,7 +75,7 @@ def show_presets(
         else:
             width = max((len(p.name) for p in found), default=0)
             for p in found:
-                typer.echo(f"{p.name:{width}}  {p.description}")
+                typer.echo(f"{shown(p.name):{width}}  {shown(p.description)}")
         raise typer.Exit(broken)
     chosen = presets.find(name)
     if as_json:

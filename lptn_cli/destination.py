@@ -24,7 +24,7 @@ class Destination:
         """Raise UsageError for what cannot be done there."""
         if self.shard and compare:
             raise UsageError("--compare shows all photos: run it without --shard when every shard is done")
-        if self.shard and self.path and looks_like_file(self.path):
+        if self.shard and self.path and not self.is_folder and looks_like_file(self.path):
             raise UsageError(
                 f"--shard shares a folder out; {shown(self.path)} is one photo, so give -o a folder"
             )
@@ -38,6 +38,11 @@ class Destination:
     @property
     def is_stdout(self) -> bool:
         return self.output == "-"
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it says so itself, whatever it is called: album.jpg/"""
+        return self.output is not None and self.output.endswith("/")
 
     @property
     def path(self) -> Path | None:

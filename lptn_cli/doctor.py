@@ -18,6 +18,9 @@ PACKAGES = (
 )  # fmt: skip
 
 
+EXTRAS = {"heic": "pillow-heif", "raw": "rawpy"}  # formats that a package of its own reads
+
+
 def examine() -> dict[str, str]:
     """Facts by name, in the order in which they are shown."""
     import torch
@@ -29,6 +32,7 @@ def examine() -> dict[str, str]:
         memory = torch.cuda.get_device_properties(n).total_memory / 2**30
         devices.append(f"cuda:{n} ({torch.cuda.get_device_name(n)}, {memory:.0f} GiB)")
     found = presets.available()
+    readable = [name for name in EXTENSIONS if _version(EXTRAS.get(name, "pillow")) != "missing"]
     return {
         "lptn": __version__,
         "python": f"{platform.python_version()} at {sys.executable}",
@@ -37,7 +41,7 @@ def examine() -> dict[str, str]:
         "torch": torch.__version__,  # with its build: +cpu or +cu...
         "devices": ", ".join(devices),
         "gpu jpeg": jpeg_on_cuda.told(),
-        "formats": ", ".join(EXTENSIONS),
+        "formats": ", ".join(readable),
         "presets": ", ".join(found) or "none",
         "preset folders": ", ".join(map(str, presets.folders())),
     }

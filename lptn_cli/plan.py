@@ -104,17 +104,20 @@ def plan(
     format: Format | None = None,
     preset: str,
     single_file: bool,
+    to_folder: bool = False,
 ) -> Jobs:
     """One job for each photo, in order; no two write the same file and none writes an input.
 
-    output: `-o`, or None for lptn-out/<preset>. single_file: the only input is a file, so `-o` may be one.
+    output: `-o`, or None for lptn-out/<preset>. single_file: the only input is a file, so `-o` may be one,
+    unless to_folder.
     template: `--name`, with FIELDS and their format specs; {ext} keeps the input's own spelling unless a
     format is asked or the input's is not written (HEIC, RAW). It must end in {ext} or in a photo's suffix,
     which then gives the format.
     Jobs of photos with a `problem` get their plain name and take part in no check: they are never written.
     Raises UsageError: bad template, a name outside the output folder, formats that disagree, a collision.
     """
-    if output is not None and single_file and looks_like_file(output):
+    one_name = output is not None and not to_folder and looks_like_file(output)
+    if output is not None and one_name and single_file:
         if template != TEMPLATE:
             raise UsageError(f"{shown(output)} and --name both name the output; give one of them")
         chosen: Format | None = _agreed(format, output.suffix, f"-o {shown(output)}")
@@ -124,7 +127,7 @@ def plan(
             return Job(number, photo, folder, chosen)
 
     else:
-        if output is not None and looks_like_file(output):
+        if output is not None and one_name:
             raise UsageError(
                 f"{shown(output)} is the name of one photo, but the input is not one file; give -o a folder"
             )
@@ -188,7 +191,7 @@ def _name(template: str, preset: str, extension: str | None, photo: Photo, numbe
     where = f"--name {shown(template)}"
     try:
         text = template.format(dir=folder, stem=path.stem, ext=extension, preset=preset, n=number)
-    except (ValueError, OverflowError) as error:
+    except (ValueError, OverflowError, MemoryError) as error:
         raise UsageError(f"{where}: a field cannot be formatted so ({error}); try {{n:04d}}") from error
     if not folder and template.startswith("{dir"):
         text = text.lstrip("/")  # at the top {dir} is empty and its slash goes with it

@@ -107,8 +107,8 @@ def available() -> dict[str, Path]:
     """Name -> TOML file of every preset there is, sorted by name; the user's hide the shipped ones."""
     found: dict[str, Path] = {}
     for folder in reversed(folders()):
-        if folder.is_dir():
-            found |= {path.stem: path for path in folder.glob("*.toml")}
+        with contextlib.suppress(OSError):  # not there, or somebody else's
+            found |= {path.stem: path for path in folder.iterdir() if path.suffix == ".toml"}
     return dict(sorted(found.items()))
 
 
@@ -118,14 +118,14 @@ def find(name: str) -> Preset:
         path = Path(name)
         with contextlib.suppress(RuntimeError):  # nobody is called ~so
             path = path.expanduser()
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113  never raises
             raise UsageError(f"no preset file {shown(name)}; give the path of a preset's .toml file")
         return read(path)
     known = available()
     if name in known:
         return read(known[name])
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
+    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(map(shown, known))}"
     raise UsageError(f"no preset is called {name!r}; {hint}")
 
 

@@ -1,4 +1,4 @@
-"""Photos and results in buckets and on the web, by any URL that fsspec knows.
+"""Photos and results in buckets and on the web, by the URLs of fsspec that need nothing but credentials.
 
 fsspec is imported when a URL is used; credentials and endpoints are its own business (AWS_PROFILE,
 AWS_ENDPOINT_URL, ~/.config/fsspec/, ...).
@@ -230,6 +230,8 @@ def _filesystem(remote: Remote) -> Any:
         raise StartError(f"{remote}: {scheme}:// needs a package that is not installed: {remedy}") from error
     except ValueError as error:
         raise UsageError(f"{remote}: no kind of storage is called {scheme}://") from error
+    except TypeError as error:  # ftp://, sftp:// and others want a host, which only the URL knows
+        raise UsageError(f"{remote}: {scheme}:// is not served; mount it, and give the folder") from error
 
 
 def _key(remote: Remote) -> str:

@@ -20,7 +20,7 @@ from lptn_cli.branches import Variant
 from lptn_cli.codecs.icc import from_srgb, is_srgb, to_srgb
 from lptn_cli.codecs.image import Chroma, Pixels
 from lptn_cli.cores import CORES
-from lptn_cli.errors import DeviceError, TooSmallError
+from lptn_cli.errors import DeviceError, PresetError, TooSmallError
 from lptn_cli.finish import STRIP_ROWS, finish, fit, shrink
 from lptn_cli.jpeg_on_cuda import scan_codec
 from lptn_cli.memory import memory_told
@@ -29,6 +29,7 @@ from lptn_cli.orientation import turn_back, turn_upright
 from lptn_cli.preset import Preset
 from lptn_cli.strength import affine, blend
 
+STRONGEST = 1.5
 AT_ONCE_ON_CUDA = 3  # one photo on its way in, one in the kernels, one on its way out
 PREVIEW = 512  # pixels on the shorter side of what thumbnails are made of, which are 160 on the longer one
 
@@ -158,9 +159,12 @@ class Retoucher:
             return None if encoded is None else (encoded, result.preview(PREVIEW))
 
     def _amounts(self, strength: float | None, *parts: float | None) -> list[float]:
-        """How far each part of the look goes: where it does not say, as far as all of it."""
+        """How far each part of the look goes: where it does not say, as all of it. Raises ValueError."""
         strength = self.preset.strength if strength is None else strength
-        return [strength if part is None else part for part in parts]
+        amounts = [strength if part is None else part for part in parts]
+        if not all(0 <= amount <= STRONGEST for amount in amounts):  # nan is within no range
+            raise ValueError(f"strength, light and color go from 0 to {STRONGEST}, not {amounts}")
+        return amounts
 
     def _turn(self) -> AbstractContextManager[object]:
         """Alone on the CPU, on a stream of one's own on a GPU."""
@@ -266,7 +270,15 @@ def load_network(preset: Preset) -> LPTN:
     except SafetensorError as error:
         raise presets.damaged(preset, str(error)) from None
     variant = Variant(preset.padding, preset.normalization, preset.output, preset.detail_colour)
-    return LPTN.from_state_dict(state, variant)
+    try:
+        network = LPTN.from_state_dict(state, variant)
+    except PresetError as error:
+        raise PresetError(f"preset {preset.name}, {preset.weights}: {error}") from None
+    with torch.inference_mode():
+        grey = network(torch.full((1, 3, 2 * network.min_side, 2 * network.min_side), 0.5))
+    if not grey.isfinite().all():  # whatever is made with such weights is black
+        raise presets.damaged(preset, "what they make of a grey photo is no number")
+    return network
 
 
 def _tensor(image: FloatImage) -> Tensor:  # (h, w, 3) -> (1, 3, h, w) whose memory stays h, w, 3
@@ -278,5 +290,6 @@ def _array(image: Tensor) -> FloatImage:  # (1, c, h, w) -> (h, w, c)
 
 
 def _check(pixels: Pixels) -> None:
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype not in (np.uint8, np.uint16):
+    known = pixels.dtype in (np.uint8, np.uint16)
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size or not known:
         raise ValueError(f"pixels must be (H, W, 3) uint8 or uint16, not {pixels.shape} {pixels.dtype}")

@@ -42,10 +42,11 @@ class Worker:
         from lptn_cli.translate import Retoucher
 
         settings, weights, device, half, folder, part = self._given
-        self._scratch = tempfile.TemporaryDirectory(prefix="lptn-")  # this node need not have the preset
-        preset = replace(settings.preset, path=Path(self._scratch.name) / settings.preset.path.name)
+        scratch = tempfile.TemporaryDirectory(prefix="lptn-")  # this node need not have the preset
+        preset = replace(settings.preset, path=Path(scratch.name) / settings.preset.path.name)
         preset.weights.write_bytes(weights)
         look = Retoucher(preset, device, half=half, side_by_side=True)
+        scratch.cleanup()
         self._settings = settings
         self._devices: Devices = Devices([look])
         self._manifest = Manifest.open(folder, part, blank=True) if folder else None

@@ -164,6 +164,14 @@ def test_output_that_is_a_folder_or_has_no_photo_suffix_is_a_folder(tmp_path: Pa
         assert job == Job(1, photo_at("x.jpg"), output / "x.jpg", None)
 
 
+def test_a_slash_at_the_end_makes_a_folder_of_any_name(tmp_path: Path) -> None:
+    for single in (True, False):
+        (job,) = plan(
+            [photo_at("x.jpg")], output=tmp_path / "y.jpg", preset="p", single_file=single, to_folder=True
+        )
+        assert job.output == tmp_path / "y.jpg" / "x.jpg"
+
+
 def test_output_file_for_several_inputs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"y\.jpg is the name of one photo.*give -o a folder"):
         plan([photo_at("x.jpg")], output=tmp_path / "y.jpg", preset="p", single_file=False)

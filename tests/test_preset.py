@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load, save
 
 from lptn_cli import preset as presets
 from lptn_cli.errors import PresetError, StartError, UsageError
@@ -52,6 +55,26 @@ def test_without_a_home_the_shipped_presets_are_there(monkeypatch: pytest.Monkey
         presets.user_folder({})
     with pytest.raises(UsageError, match="no preset file ~nobody-of-that-name/"):
         presets.find("~nobody-of-that-name/look.toml")
+
+
+def test_a_folder_of_presets_that_may_not_be_read_is_as_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert presets.available() == {}
+
+
+def test_weights_that_make_no_numbers_are_damaged(tmp_path: Path) -> None:
+    preset = make_preset(tmp_path)
+    state = {name: value * 1e30 for name, value in load(preset.read_weights()).items()}
+    data = save(state)
+    preset.weights.write_bytes(data)
+    with pytest.raises(PresetError, match=r"dusk\.safetensors are damaged"):
+        load_network(replace(preset, sha256=hashlib.sha256(data).hexdigest()))
 
 
 def test_unknown_name_suggests_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

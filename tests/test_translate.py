@@ -178,6 +178,16 @@ def test_from_the_package(preset: Preset) -> None:
     assert Path(lptn_cli.__file__).is_file()
 
 
+@pytest.mark.parametrize("amount", [float("nan"), float("inf"), -0.1, 1.51])
+def test_how_far_a_look_goes_is_within_bounds(look: Retoucher, amount: float) -> None:
+    too_far: list[dict[str, Any]] = [{"strength": amount}, {"light": amount}, {"color": amount}]
+    for options in too_far:
+        with pytest.raises(ValueError, match=r"0 to 1\.5"):
+            look(photo(40, 40), **options)
+    with pytest.raises(ValueError, match="pixels must be"):
+        look(np.zeros((0, 0, 3), np.uint8))
+
+
 def test_out_of_memory_is_told_whoever_ran_out(look: Retoucher, monkeypatch: pytest.MonkeyPatch) -> None:
     causes = [
         MemoryError(),

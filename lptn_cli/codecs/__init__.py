@@ -52,8 +52,9 @@ def decode(data: bytes, *, max_pixels: int | None = None) -> Image:
     header = read_header(data)
     if max_pixels is not None and header.width * header.height > max_pixels:
         size = header.width * header.height / 1e6
+        number = f"{size:.0f}" if size >= 10 else f"{size:.2g}"
         raise TooLargeError(
-            f"{header.width}x{header.height} is {size:.0f} megapixels, over the limit of "
+            f"{header.width}x{header.height} is {number} megapixels, over the limit of "
             f"{max_pixels / 1e6:g}; raise it with --max-megapixels"
         )
     return _codec(header.format).decode(data)
