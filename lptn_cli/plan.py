@@ -172,6 +172,8 @@ def _check_template(template: str, format: Format | None) -> Format | None:
             continue
         if name not in FIELDS or conversion or "{" in (spec or ""):
             raise UsageError(f"{where}: {{{shown(name)}}} cannot be filled in; {known}")
+        if re.search(r"[0-9]{4}", spec or ""):
+            raise UsageError(f"{where}: {{{name}:{spec}}} is wider than a file's name may be; try {{n:04d}}")
         if name == "ext" and tail.endswith("."):
             raise UsageError(f"{where}: {{ext}} has its own dot; write {{stem}}{{ext}}")
         last, tail = name, ""
@@ -191,7 +193,7 @@ def _name(template: str, preset: str, extension: str | None, photo: Photo, numbe
     where = f"--name {shown(template)}"
     try:
         text = template.format(dir=folder, stem=path.stem, ext=extension, preset=preset, n=number)
-    except (ValueError, OverflowError, MemoryError) as error:
+    except (ValueError, OverflowError) as error:
         raise UsageError(f"{where}: a field cannot be formatted so ({error}); try {{n:04d}}") from error
     if not folder and template.startswith("{dir"):
         text = text.lstrip("/")  # at the top {dir} is empty and its slash goes with it

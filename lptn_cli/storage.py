@@ -222,7 +222,11 @@ def _filesystem(remote: Remote) -> Any:
     import fsspec
 
     scheme = remote.parts[0].rstrip(":")
+    not_served = UsageError(f"{remote}: {scheme}:// is not served; mount it, and give the folder")
     try:
+        # ftp://, sftp:// and others connect to a host that only the URL knows
+        if "host" in fsspec.get_filesystem_class(scheme)._get_kwargs_from_urls(str(remote)):
+            raise not_served
         return fsspec.filesystem(scheme)
     except ImportError as error:
         extra = _EXTRAS.get(scheme)
@@ -230,8 +234,8 @@ def _filesystem(remote: Remote) -> Any:
         raise StartError(f"{remote}: {scheme}:// needs a package that is not installed: {remedy}") from error
     except ValueError as error:
         raise UsageError(f"{remote}: no kind of storage is called {scheme}://") from error
-    except TypeError as error:  # ftp://, sftp:// and others want a host, which only the URL knows
-        raise UsageError(f"{remote}: {scheme}:// is not served; mount it, and give the folder") from error
+    except TypeError as error:  # github:// wants more than a URL says
+        raise not_served from error
 
 
 def _key(remote: Remote) -> str:

@@ -272,3 +272,9 @@ def test_photos_with_a_problem_collide_with_nothing(tmp_path: Path) -> None:
 
 
 # shown
+
+
+def test_a_field_of_gigabytes_is_refused() -> None:
+    wide = "{n:99999999999}{ext}"
+    with pytest.raises(UsageError, match="wider than a file's name"):
+        plan([photo_at("x.jpg")], output=Path("o"), template=wide, preset="p", single_file=False)

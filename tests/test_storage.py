@@ -204,3 +204,13 @@ def test_a_photo_from_the_web(retouch: Retouch, tmp_path: Path) -> None:
     assert load(tmp_path / "x.jpg").pixels.shape == (40, 56, 3)
     assert (missing.code, "no such file" in missing.stderr) == (1, True)
     assert (refused.code, "the web is for input only" in refused.error) == (4, True)
+
+
+@pytest.mark.parametrize("url", ["ftp://host/photos", "github://a/b.jpg"])
+def test_storage_that_wants_more_than_a_url_is_a_usage_error(
+    url: str, folder: Path, retouch: Retouch, tmp_path: Path
+) -> None:
+    for words in ((url, "-o", tmp_path / "out"), (folder, "-o", url)):
+        ran = retouch(*words)
+        assert ran.code == 2
+        assert "is not served; mount it" in ran.error
