@@ -19,6 +19,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from lptn_cli.errors import PresetError, StartError, UsageError
 from lptn_cli.photos import shown
 
+STRONGEST = 1.5  # how far a look goes at most, where 1 is as it was learned
 Padding = Literal["zeros", "reflect"]
 Normalization = Literal["instance", "none"]
 Output = Literal["tanh", "linear"]
@@ -153,8 +154,8 @@ def read(path: Path) -> Preset:
         raise PresetError(
             f"the preset {path}: native_scale must be 16 to 8192 pixels, not {preset.native_scale}"
         )
-    if not 0 <= preset.strength <= 1.5:
-        raise PresetError(f"the preset {path}: strength must be 0 to 1.5, not {preset.strength}")
+    if not 0 <= preset.strength <= STRONGEST:
+        raise PresetError(f"the preset {path}: strength must be 0 to {STRONGEST:g}, not {preset.strength}")
     return preset
 
 

@@ -29,7 +29,6 @@ from lptn_cli.orientation import turn_back, turn_upright
 from lptn_cli.preset import Preset
 from lptn_cli.strength import affine, blend
 
-STRONGEST = 1.5
 AT_ONCE_ON_CUDA = 3  # one photo on its way in, one in the kernels, one on its way out
 PREVIEW = 512  # pixels on the shorter side of what thumbnails are made of, which are 160 on the longer one
 
@@ -162,8 +161,8 @@ class Retoucher:
         """How far each part of the look goes: where it does not say, as all of it. Raises ValueError."""
         strength = self.preset.strength if strength is None else strength
         amounts = [strength if part is None else part for part in parts]
-        if not all(0 <= amount <= STRONGEST for amount in amounts):  # nan is within no range
-            raise ValueError(f"strength, light and color go from 0 to {STRONGEST}, not {amounts}")
+        if not all(0 <= amount <= presets.STRONGEST for amount in amounts):  # nan is within no range
+            raise ValueError(f"strength, light and color go from 0 to {presets.STRONGEST:g}, not {amounts}")
         return amounts
 
     def _turn(self) -> AbstractContextManager[object]:
