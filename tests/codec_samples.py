@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 
 import imagecodecs
 import numpy as np
+import PIL.Image
 import simplejpeg
 from numpy.typing import NDArray
 
@@ -218,3 +220,10 @@ def jpeg(*segments: tuple[int, bytes]) -> bytes:
     plain = file("jpeg")
     rows = [struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body for marker, body in segments]
     return plain[:20] + b"".join(rows) + plain[20:]
+
+
+def saved(format: str, mode: str = "RGB", **options: Any) -> bytes:
+    """The picture of `photo`, as Pillow writes it."""
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(photo()).convert(mode).save(buffer, format, **options)
+    return buffer.getvalue()

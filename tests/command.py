@@ -110,3 +110,11 @@ def tree(folder: Path) -> set[str]:
 
 def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {name: ((folder / name).read_bytes(), (folder / name).stat().st_mtime_ns) for name in tree(folder)}
+
+
+def touch(root: Path, *names: str) -> None:
+    """Files whose bytes are their names."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode("utf-8", "surrogateescape"))

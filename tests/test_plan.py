@@ -12,14 +12,7 @@ from lptn_cli.codecs.formats import Format
 from lptn_cli.errors import UsageError
 from lptn_cli.photos import Photo, discover
 from lptn_cli.plan import Job, looks_like_file, output_folder, plan
-
-
-def touch(root: Path, *names: str) -> None:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(name.encode("utf-8", "surrogateescape"))
-
+from tests.command import touch
 
 # plan: names
 

@@ -1,0 +1,163 @@
+"""PNG files of other programs."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import PIL.PngImagePlugin
+import pytest
+
+from lptn_cli import codecs
+from lptn_cli.codecs import png
+from lptn_cli.codecs.image import EncodeOptions, Metadata
+from lptn_cli.errors import DecodeError, TooLargeError, UnsupportedError
+
+from . import codec_samples as samples
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA"])
+def test_png_of_every_mode(mode: str) -> None:
+    source = PIL.Image.fromarray(samples.photo()).convert(mode)
+    image = codecs.decode(samples.saved("PNG", mode))
+    np.testing.assert_array_equal(image.pixels, np.asarray(source.convert("RGB")))
+    assert image.grey == (mode in ("1", "L", "LA"))
+    assert (image.alpha is not None) == mode.endswith("A")
+    assert image.pixels.flags.c_contiguous
+
+
+def test_png_transparency_chunk_becomes_alpha() -> None:
+    image = codecs.decode(samples.saved("PNG", "P", transparency=3))
+    source = np.asarray(PIL.Image.fromarray(samples.photo()).convert("P"))
+    assert image.alpha is not None
+    np.testing.assert_array_equal(image.alpha == 0, source == 3)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_png_of_few_bits(bits: int) -> None:
+    source = PIL.Image.fromarray(samples.photo()).quantize(1 << bits)
+    buffer = io.BytesIO()
+    source.save(buffer, "PNG", bits=bits)
+    np.testing.assert_array_equal(codecs.decode(buffer.getvalue()).pixels, np.asarray(source.convert("RGB")))
+
+
+def test_png_chunks_come_back_byte_for_byte() -> None:
+    text = PIL.PngImagePlugin.PngInfo()
+    text.add_text("Author", "A. Photographer")
+    text.add_itxt("Title", "Früh am Morgen", zip=True)
+    text.add_text("Warning", "x" * 3000, zip=True)
+    data = samples.saved("PNG", pnginfo=text, dpi=(240, 240))
+    extra = [(b"gAMA", struct.pack(">I", 45455)), (b"tIME", bytes(7))]
+    rows = samples.png_chunks(data)
+    data = samples.png(rows[0], *extra, *rows[1:])
+    image = codecs.decode(data)
+    written = samples.png_chunks(codecs.encode(image, EncodeOptions("png")))
+    for kind, body in [*rows, *extra]:
+        if kind not in (b"IHDR", b"IDAT", b"IEND"):
+            assert (kind, body) in written
+    assert codecs.decode(codecs.encode(image, EncodeOptions("tiff"))).metadata.dpi == pytest.approx(
+        (240, 240), abs=0.01
+    )
+
+
+def test_png_of_imagemagick_keeps_its_raw_profiles() -> None:
+    block = b"Exif\x00\x00" + samples.exif_block(3, thumb=False)
+    body = b"\nexif\n%8d\n%b\n" % (len(block), block.hex().encode())
+    rows = samples.png_chunks(samples.saved("PNG"))
+    data = samples.png(rows[0], (b"zTXt", b"Raw profile type exif\x00\x00" + zlib.compress(body)), *rows[1:])
+    image = codecs.decode(data)
+    assert image.metadata.exif == block[6:]
+    assert image.metadata.orientation == 3
+
+
+def test_png_comments_in_any_encoding_come_back() -> None:
+    comments = (b"plain", "Grüße".encode(), b"latin \xe4")
+    image = codecs.decode(samples.file("png", Metadata(comments=comments)))
+    assert image.metadata.comments == (b"plain", "Grüße".encode(), "latin ä".encode())
+
+
+@pytest.mark.parametrize("where", [0.2, 0.5, 0.9])
+def test_png_damaged_in_the_middle(where: float) -> None:
+    data = bytearray(samples.file("png"))
+    data[int(len(data) * where)] ^= 0x55
+    with pytest.raises(DecodeError, match="checksum"):
+        codecs.decode(bytes(data))
+
+
+def test_png_whose_data_is_short_though_every_checksum_is_right() -> None:
+    rows = samples.png_chunks(samples.saved("PNG"))
+    for cut in (2, 10, 1000):
+        damaged = [(kind, body[:-cut] if kind == b"IDAT" else body) for kind, body in rows]
+        with pytest.raises(DecodeError):
+            codecs.decode(samples.png(*damaged))
+
+
+def test_png_of_a_flood_of_chunks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(png, "_MOST_CHUNKS", 1000)
+    rows = samples.png_chunks(samples.saved("PNG"))
+    flood = samples.png((b"tEXt", b"a\0"))[8:] * 1001
+    whole = samples.png(*rows)
+    with pytest.raises(DecodeError, match="more chunks than a photo can have"):
+        codecs.decode(whole[:33] + flood + whole[33:])
+
+
+def test_png_huge_header() -> None:
+    header = struct.pack(">IIBBBBB", 65000, 65000, 8, 2, 0, 0, 0)
+    data = samples.png((b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b""))
+    with pytest.raises(TooLargeError):
+        codecs.decode(data, max_pixels=250_000_000)
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "AVIF"])
+def test_animations_are_refused(format: str) -> None:
+    buffer = io.BytesIO()
+    frames = [PIL.Image.fromarray(np.roll(samples.photo(), i, 1)) for i in (0, 9, 18)]
+    frames[0].save(buffer, format, save_all=True, append_images=frames[1:])
+    with pytest.raises(UnsupportedError, match="animated"):
+        codecs.decode(buffer.getvalue())
+
+
+def adam7(pixels: Any, colour: int) -> bytes:
+    """An interlaced PNG of (H, W, channels) samples, unfiltered."""
+    height, width = pixels.shape[:2]
+    raw = b""
+    for x, y, dx, dy in (
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    ):
+        for row in pixels[y::dy, x::dx]:
+            raw += b"\0" + row.astype(row.dtype.newbyteorder(">")).tobytes() if row.size else b""
+    header = struct.pack(">IIBBBBB", width, height, 8 * pixels.itemsize, colour, 0, 0, 1)
+    return samples.png((b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b""))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_png_interlaced_is_exact(dtype: Any) -> None:
+    pixels = samples.photo(dtype=dtype)
+    image = codecs.decode(adam7(pixels, 2))
+    np.testing.assert_array_equal(image.pixels, pixels)
+    alpha = codecs.decode(adam7(np.dstack([pixels, pixels[::-1, :, :1]]), 6)).alpha
+    assert alpha is not None
+    np.testing.assert_array_equal(alpha, pixels[::-1, :, 0])
+
+
+@pytest.mark.parametrize(("colour", "key"), [(0, (1000,)), (2, (1000, 2000, 3000))])
+def test_png_transparent_colour_of_sixteen_bits_becomes_alpha(colour: int, key: tuple[int, ...]) -> None:
+    pixels = np.full((4, 5, len(key)), 40_000, ">u2")
+    pixels[1, 2] = key
+    header = struct.pack(">IIBBBBB", 5, 4, 16, colour, 0, 0, 0)
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    body = struct.pack(f">{len(key)}H", *key)
+    chunks = [(b"IHDR", header), (b"tRNS", body), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    image = codecs.decode(samples.png(*chunks))
+    assert image.alpha is not None and image.depth == 16
+    assert image.alpha[1, 2] == 0 and (image.alpha == 65535).sum() == 19
