@@ -89,7 +89,7 @@ def import_checkpoint(
     checkpoint: Annotated[Path, typer.Argument(help="An LPTN checkpoint (.pth or .safetensors).")],
     name: Annotated[str, typer.Argument(help="What to call the preset.")],
     native_scale: Annotated[
-        int | None, typer.Option(min=16, max=8192, help="Short side it was trained at; without it, the published full resolution.")
+        int | None, typer.Option(min=64, max=8192, help="Short side it was trained at; without it, the published full resolution.")
     ] = None,
     to: Annotated[Path | None, typer.Option(parser=place, metavar="DIR", show_default="your presets folder", help="Where the preset goes.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a preset of that name.")] = False,

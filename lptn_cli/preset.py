@@ -20,6 +20,10 @@ from lptn_cli.errors import PresetError, StartError, UsageError
 from lptn_cli.photos import shown
 
 STRONGEST = 1.5  # how far a look goes at most, where 1 is as it was learned
+SMALLEST_SCALE, LARGEST_SCALE = (
+    64,
+    8192,
+)  # pixels of a native scale; of a smaller one five levels have nothing
 Padding = Literal["zeros", "reflect"]
 Normalization = Literal["instance", "none"]
 Output = Literal["tanh", "linear"]
@@ -109,7 +113,9 @@ def available() -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in reversed(folders()):
         with contextlib.suppress(OSError):  # not there, or somebody else's
-            found |= {path.stem: path for path in folder.iterdir() if path.suffix == ".toml"}
+            found |= {
+                path.stem: path for path in folder.iterdir() if path.suffix == ".toml" and path.is_file()
+            }
     return dict(sorted(found.items()))
 
 
@@ -150,10 +156,9 @@ def read(path: Path) -> Preset:
     if "sha256" not in table:
         raise PresetError(f"the preset {path} does not say the sha256 of its weights")
     preset = Preset(path=path, **table)
-    if preset.native_scale is not None and not 16 <= preset.native_scale <= 8192:
-        raise PresetError(
-            f"the preset {path}: native_scale must be 16 to 8192 pixels, not {preset.native_scale}"
-        )
+    if preset.native_scale is not None and not SMALLEST_SCALE <= preset.native_scale <= LARGEST_SCALE:
+        said = f"{SMALLEST_SCALE} to {LARGEST_SCALE} pixels, not {preset.native_scale}"
+        raise PresetError(f"the preset {path}: native_scale must be {said}")
     if not 0 <= preset.strength <= STRONGEST:
         raise PresetError(f"the preset {path}: strength must be 0 to {STRONGEST:g}, not {preset.strength}")
     return preset

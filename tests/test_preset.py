@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,6 +58,14 @@ def test_without_a_home_the_shipped_presets_are_there(monkeypatch: pytest.Monkey
         presets.find("~nobody-of-that-name/look.toml")
 
 
+def test_a_pipe_among_the_presets_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    folder = tmp_path / "lptn/presets"
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "waits.toml")  # who reads it waits for a writer
+    assert "waits" not in presets.available()
+
+
 def test_a_folder_of_presets_that_may_not_be_read_is_as_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,7 +104,7 @@ def test_unknown_name_suggests_the_nearest(tmp_path: Path, monkeypatch: pytest.M
         ("sha256 = 'x'\ncolour = 1", "unknown key 'colour'"),
         ("sha256 = 3", "sha256 cannot be 3"),
         ("sha256 = 'x'\nnative_scale = true", "native_scale cannot be True"),
-        ("sha256 = 'x'\nnative_scale = 7", "16 to 8192"),
+        ("sha256 = 'x'\nnative_scale = 63", "64 to 8192"),
         ("sha256 = 'x'\nstrength = 2.5", "0 to 1.5"),
         ("sha256 = 'x'\npadding = 'mirror'", "padding cannot be 'mirror'"),
         ("sha256 = 'x'\nfigures = 1", "figures cannot be 1"),
