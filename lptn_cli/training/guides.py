@@ -108,8 +108,11 @@ def summer(photo: Tensor) -> Tensor:
     snow = colourless * smoothstep(scene.light, 0.36, 0.62) * smoothstep(scene.height, 0.2, 0.4)
     wood = colourless * (1 - 0.8 * smoothstep(scene.light, 0.35, 0.7))
     leaves = (0.03 + 0.97 * scene.light) * tint(photo, 0.80, 1.12, 0.46)
-    grass = (0.09 + 0.44 * scene.base + 1.3 * scene.detail).clamp(0, 1) * tint(photo, 0.84, 1.13, 0.42)
-    result = mix(mix(photo, leaves, 0.72 * wood), grass, 0.88 * blur(snow, 1))
+    grass = 0.02 + 0.56 * scene.base**1.7 + 1.8 * scene.detail * (0.4 + 0.6 * scene.base)
+    hue = mix(tint(photo, 0.78, 1.12, 0.46), tint(photo, 0.92, 1.12, 0.36), smoothstep(grass, 0.1, 0.5))
+    result = mix(mix(photo, leaves, 0.72 * wood), grass.clamp(0, 1) * hue, 0.88 * blur(snow, 1))
+    haze = 0.08 * (1 - heaven)  # summers have darker shadows than snow leaves
+    result = (result - haze).clamp(min=0) / (1 - haze) + 0.02 * haze
     azure = (0.14 + 0.72 * scene.light) * tint(photo, 0.70, 1.03, 1.42)
     cloud = (0.08 + 0.92 * scene.light) * tint(photo, 0.96, 1.0, 1.08)
     sky = mix(azure, cloud, 0.5 * smoothstep(scene.light, 0.85, 1.0))
@@ -118,15 +121,14 @@ def summer(photo: Tensor) -> Tensor:
 
 
 def golden(photo: Tensor) -> Tensor:
-    """Low sun: amber where light falls, dim shadows, a sky that glows above the horizon."""
-    scene = Scene(photo)
+    """Low sun: amber where light falls, shadows without colour, a sky that glows above the horizon."""
+    scene = Scene(_lightened(photo))
     glow = torch.exp(-(((scene.height - scene.horizon) / 0.48) ** 2))
-    seen = mix(photo, photo * tint(photo, 1.25, 0.97, 0.80), 0.15 * scene.vegetation)
-    ratio = mix(seen / scene.light.clamp(min=0.03), torch.ones_like(photo), 0.15)
+    ratio = mix(scene.ratio, torch.ones_like(photo), 0.35)
     amber = smoothstep(scene.light, 0.15, 0.8)
-    tone = mix(tint(photo, 1.10, 0.95, 0.88), tint(photo, 1.42, 0.94, 0.40), amber)
-    land = _lit(ratio * tone, 0.77 * scene.light**1.28)
-    tone = mix(tint(photo, 1.0, 0.92, 1.15), tint(photo, 1.6, 0.85, 0.35), glow)
+    tone = mix(tint(photo, 1.02, 0.96, 1.00), tint(photo, 1.34, 0.96, 0.52), amber)
+    land = _lit(ratio * tone, 0.97 * scene.light**1.42)
+    tone = mix(tint(photo, 1.0, 0.93, 1.12), tint(photo, 1.5, 0.86, 0.42), glow)
     bright = mix(0.09 + 0.43 * scene.light, 0.62 + 0.34 * scene.light, glow)
     sky = _lit(mix(tone, ratio * tone, 0.18), bright)
     return mix(land, sky, 0.92 * scene.sky).clamp(0, 1)
@@ -155,6 +157,14 @@ def autumn(photo: Tensor) -> Tensor:
     land = rest * (1 - scene.sky) * (1 - smoothstep(blue - red, 0.0, 0.10))
     result = result * mix(tint(photo, 1.0, 1.0, 1.0), tint(photo, 1.14, 0.97, 0.78), land)
     return (mix(result, leaf, turned) * tint(photo, 1.0, 0.985, 0.96)).clamp(0, 1)
+
+
+def _lightened(photo: Tensor) -> Tensor:
+    """Dark photos lifted by a curve that leaves black and white where they are."""
+    light = luma(photo)
+    middle = (light + 0.02).log().mean((2, 3), keepdim=True).exp()
+    gain = (0.30 / middle).clamp(1, 2.2).sqrt()
+    return (photo * gain / (1 + (gain - 1) * light)).clamp(0, 1)
 
 
 def _lit(colour: Tensor, light: Tensor) -> Tensor:
