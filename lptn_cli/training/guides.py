@@ -45,26 +45,26 @@ def night(photo: Tensor) -> Tensor:
 
 
 def day(photo: Tensor) -> Tensor:
-    """Light everywhere but in shadows, a blue sky, pale below; lamps are no brighter than what they light."""
+    """Light everywhere, a pale blue sky; lamps go out: what is bright is no brighter than what it lights."""
     scene = Scene(photo)
     mean = photo.mean((2, 3), keepdim=True)
     white = (mean.mean(1, keepdim=True) / mean.clamp(min=0.02)) ** 0.6
     balanced = (photo * white.clamp(0.6, 1.7)).clamp(0, 1.2)
     light = luma(balanced)
     orange = scene.warm * smoothstep(scene.light, 0.25, 0.7)
-    ratio = 1 + (0.65 - 0.5 * orange) * ((balanced + 0.03) / (light + 0.03) - 1)
+    ratio = 1 + (0.6 - 0.45 * orange) * ((balanced + 0.03) / (light + 0.03) - 1)
     base = follow_edges((light + 0.002).sqrt(), blur(light, 3).clamp(0, 1), 6).clamp(0, 1)
     lamps = smoothstep(scene.light - blur(scene.light, 6), 0.04, 0.2)
-    detail = (light + 0.025) / (base + 0.025)  # 0.025: noise in shadows is lifted no further
-    detail = detail ** (0.95 * (1 - lamps))
-    shade = 0.04 + 0.94 * base**0.52
+    detail = (light + 0.04) / (base + 0.04)  # 0.04: noise in shadows is lifted no further
+    detail = detail ** (0.9 * (1 - lamps))
+    shade = 0.14 + 0.76 * base**0.42
     ground = 1.001 - scene.night_sky
     around = blur(shade * ground, 24) / blur(ground, 24)
-    shade = (shade + 0.5 * (shade - around)).clamp(0.02, 1)  # days have shadows, which are dark
+    shade = (shade + 0.2 * (shade - around)).clamp(0.02, 1)  # more, and silhouettes look like nights
     land = ratio * shade * detail * tint(photo, 1.03, 1.0, 0.92)
-    brightness = 0.72 + 0.24 * scene.light.clamp(max=0.7) + 0.16 * scene.height
-    haze = 0.65 * smoothstep(scene.height, 0.2, 0.75)
-    sky = brightness * mix(tint(photo, 0.62, 0.95, 1.42), tint(photo, 1.0, 1.0, 1.03), haze)
+    brightness = 0.78 + 0.24 * scene.light.clamp(max=0.7) + 0.12 * scene.height
+    haze = 0.6 * smoothstep(scene.height, 0.25, 0.8)
+    sky = brightness * mix(tint(photo, 0.69, 1.0, 1.40), tint(photo, 1.0, 1.0, 1.03), haze)
     return mix(land.clamp(0, 1), sky, scene.night_sky).clamp(0, 1)
 
 
