@@ -14,6 +14,7 @@ from lptn_cli.branches import Variant
 from lptn_cli.checkpoint import write_preset
 from lptn_cli.network import LPTN
 from lptn_cli.preset import Preset
+from lptn_cli.settings import Settings
 from lptn_cli.training.loop import near_identity
 from tests.command import Retouch, run, save
 
@@ -53,6 +54,11 @@ def make_preset(
 @pytest.fixture(scope="session")
 def preset(tmp_path_factory: pytest.TempPathFactory) -> Preset:
     return make_preset(tmp_path_factory.mktemp("presets"))
+
+
+@pytest.fixture
+def settings(preset: Preset) -> Settings:
+    return Settings(preset, strength=1.0)
 
 
 @pytest.fixture(scope="session")

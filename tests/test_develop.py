@@ -64,11 +64,6 @@ def look(preset: Preset, monkeypatch: pytest.MonkeyPatch) -> Retoucher:
     return look
 
 
-@pytest.fixture
-def settings(preset: Preset) -> Settings:
-    return Settings(preset, strength=1.0)
-
-
 def job(name: str = "a.jpg", output: str = "out/a.jpg", format: Any = None) -> Job:
     return Job(1, Photo(Path(name), Path(name), 0, 0), Path(output), format)
 
