@@ -1,35 +1,19 @@
-"""The manifest: what counts as done, what is ours, and that no crash, junk or second run spoils it."""
+"""The manifest: what counts as done and what is ours, whatever its lines hold."""
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import os
-import subprocess
-import sys
-import threading
 from dataclasses import replace
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import pytest
 
-from lptn_cli import manifest as manifest_module
-from lptn_cli.errors import OutputError, WriteError
 from lptn_cli.manifest import Manifest
 from lptn_cli.photos import MANIFEST as NAME
-from lptn_cli.photos import PARTS, Photo, from_stdin
+from lptn_cli.photos import from_stdin
 from lptn_cli.plan import Job
-
-
-def make_job(root: Path, name: str = "x.jpg", number: int = 1) -> Job:
-    """A photo in root/in and its finished output in root/out."""
-    source, output = root / "in" / name, root / "out" / name
-    for path, data in ((source, b"input"), (output, b"the output")):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    status = source.stat()
-    return Job(number, Photo(source, PurePath(name), status.st_size, status.st_mtime_ns), output, None)
+from tests.manifests import make_job, record
 
 
 @pytest.fixture
@@ -40,12 +24,6 @@ def job(tmp_path: Path) -> Job:
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
-
-
-def record(out: Path, *jobs: Job, settings: str = "s") -> None:
-    with Manifest.open(out) as manifest:
-        for job in jobs:
-            manifest.record(job, settings, job.output.stat())
 
 
 def test_recorded_is_up_to_date_now_and_in_the_next_run(out: Path, job: Job) -> None:
@@ -183,232 +161,3 @@ def test_unknown_fields_of_a_later_version_do_no_harm(out: Path, job: Job) -> No
     path = out / NAME
     path.write_text(json.dumps(json.loads(path.read_text()) | {"colour": "blue"}) + "\n")
     assert Manifest.peek(out).up_to_date(job, "s")
-
-
-def lines(out: Path) -> int:
-    return (out / NAME).read_bytes().count(b"\n")
-
-
-def test_superseded_lines_are_compacted_on_opening(
-    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(manifest_module, "_SPARE_LINES", 4)
-    jobs = [make_job(tmp_path, f"{n}.jpg") for n in range(2)]
-    for settings in ("a", "b", "c", "d"):
-        record(out, *jobs, settings=settings)
-    assert lines(out) == 8, "not worth it yet"
-    record(out, *jobs, settings="e")
-    with Manifest.open(out) as manifest:
-        assert lines(out) == 2
-        assert all(manifest.up_to_date(job, "e") for job in jobs)
-        manifest.record(jobs[0], "f", jobs[0].output.stat())  # goes to the new file
-    assert Manifest.peek(out).up_to_date(jobs[0], "f")
-    assert [path.name for path in out.glob(".*")] == [NAME]
-
-
-def test_no_compacting_under_a_run_that_has_it_open(
-    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else what that run records from then on goes to a file that is no longer there."""
-    monkeypatch.setattr(manifest_module, "_SPARE_LINES", 0)
-    jobs = [make_job(tmp_path, f"{n}.jpg") for n in range(2)]
-    with Manifest.open(out) as first:
-        for settings in "abcde":
-            first.record(jobs[0], settings, jobs[0].output.stat())
-        with Manifest.open(out) as second:
-            first.record(jobs[1], "s", jobs[1].output.stat())
-            second.record(jobs[0], "f", jobs[0].output.stat())
-    manifest = Manifest.peek(out)
-    assert manifest.up_to_date(jobs[1], "s")
-    assert manifest.up_to_date(jobs[0], "f")
-
-
-def test_a_manifest_replaced_while_opening_is_opened_again(
-    out: Path, job: Job, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    record(out, job)
-    real = fcntl.flock
-    replaced: list[bool] = []
-
-    def replace_once(descriptor: int, operation: int) -> None:
-        if not replaced:
-            replaced.append(True)
-            copy = out / "copy"
-            copy.write_bytes((out / NAME).read_bytes())
-            copy.replace(out / NAME)
-        real(descriptor, operation)
-
-    monkeypatch.setattr(fcntl, "flock", replace_once)
-    record(out, job, settings="t")
-    assert Manifest.peek(out).up_to_date(job, "t")
-
-
-def test_works_where_there_are_no_locks(out: Path, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_locks(descriptor: object, operation: int) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(fcntl, "flock", no_locks)
-    monkeypatch.setattr(manifest_module, "_SPARE_LINES", 0)
-    for settings in "abcd":
-        record(out, job, settings=settings)
-    assert lines(out) == 4
-    assert Manifest.peek(out).up_to_date(job, "d")
-
-
-def test_threads_and_processes_append_at_once(tmp_path: Path, out: Path) -> None:
-    job = make_job(tmp_path, "x" * 200 + ".jpg")
-    code = (
-        "import sys, pathlib\n"
-        "from lptn_cli.manifest import Manifest\n"
-        "from lptn_cli.photos import Photo, from_stdin\nfrom lptn_cli.plan import Job\n"
-        "out, source, output, run = map(pathlib.Path, sys.argv[1:])\n"
-        "photo = Photo(source, source, 5, 1)\n"
-        "with Manifest.open(out) as manifest:\n"
-        "    for n in range(300):\n"
-        "        manifest.record(Job(n, photo, output, None), f'{run}-{n}' * 20, output.stat())\n"
-    )
-    root = Path(__file__).parent.parent
-    command = [sys.executable, "-c", code, str(out), str(job.photo.path), str(job.output)]
-    runs = [subprocess.Popen([*command, run], cwd=root) for run in ("one", "two")]
-    with Manifest.open(out) as manifest:
-
-        def record_many(thread: int) -> None:
-            for n in range(100):
-                manifest.record(job, f"{thread}-{n}" * 20, job.output.stat())
-
-        threads = [threading.Thread(target=record_many, args=(thread,)) for thread in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert [run.wait(timeout=60) for run in runs] == [0, 0]
-    seen = [json.loads(line)["settings"] for line in (out / NAME).read_text().splitlines()]
-    assert len(seen) == len(set(seen)) == 2 * 300 + 4 * 100
-
-
-def test_open_makes_the_folder_and_peek_makes_nothing(tmp_path: Path, job: Job) -> None:
-    folder = tmp_path / "new" / "deep"
-    assert not Manifest.peek(folder).up_to_date(job, "s")
-    assert not (tmp_path / "new").exists()
-    with Manifest.open(folder):
-        assert (folder / NAME).is_file()
-
-
-def test_peek_writes_nothing(out: Path, job: Job) -> None:
-    record(out, job)
-    path = out / NAME
-    path.write_bytes(path.read_bytes() + b'{"torn')
-    before = path.read_bytes(), path.stat().st_mtime_ns
-    manifest = Manifest.peek(out)
-    assert manifest.up_to_date(job, "s")
-    with pytest.raises(ValueError, match="reading only"):
-        manifest.record(job, "t", job.output.stat())
-    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
-
-
-def test_close_twice_and_record_after_close(out: Path, job: Job) -> None:
-    manifest = Manifest.open(out)
-    manifest.close()
-    manifest.close()
-    with pytest.raises(ValueError, match="closed"):
-        manifest.record(job, "s", job.output.stat())
-
-
-def test_nothing_stays_open(out: Path, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not Path("/dev/fd").is_dir():
-        pytest.skip("needs /dev/fd")
-    monkeypatch.setattr(manifest_module, "_SPARE_LINES", 0)
-    before = len(list(Path("/dev/fd").iterdir()))
-    for settings in "abcdef":
-        record(out, job, settings=settings)
-    (out / NAME).unlink()
-    (out / NAME).mkdir()
-    with pytest.raises(OutputError):
-        Manifest.open(out)
-    assert len(list(Path("/dev/fd").iterdir())) == before
-
-
-def test_a_disk_that_fills_up_spoils_neither_what_was_nor_what_comes(
-    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    jobs = [make_job(tmp_path, f"{n}.jpg") for n in range(3)]
-    real = os.write
-    with Manifest.open(out) as manifest:
-        manifest.record(jobs[0], "s", jobs[0].output.stat())
-        monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:30]))
-        with pytest.raises(WriteError, match="the disk is full"):
-            manifest.record(jobs[1], "s", jobs[1].output.stat())
-        assert not manifest.up_to_date(jobs[1], "s")
-        monkeypatch.setattr(os, "write", real)
-        manifest.record(jobs[2], "s", jobs[2].output.stat())
-    manifest = Manifest.peek(out)
-    assert [manifest.up_to_date(job, "s") for job in jobs] == [True, False, True]
-
-
-def test_a_folder_that_is_taken_away_is_told_for_every_photo(out: Path, job: Job) -> None:
-    with Manifest.open(out) as manifest:
-        manifest.record(job, "s", job.output.stat())
-        out.rename(out.with_name("elsewhere"))
-        with pytest.raises(WriteError, match="its folder has vanished"):
-            manifest.record(job, "s", (out.with_name("elsewhere") / job.output.name).stat())
-
-
-def test_output_folder_is_a_file(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"mine")
-    with pytest.raises(OutputError, match="file is a file; choose another folder with -o"):
-        Manifest.open(tmp_path / "file")
-    with pytest.raises(OutputError, match=r"in the way.*choose another folder with -o"):
-        Manifest.open(tmp_path / "file" / "below")
-    Manifest.peek(tmp_path / "file")
-
-
-@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.ENOSPC])
-def test_a_folder_that_cannot_be_written(out: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    def refuse(path: object, flags: int, mode: int = 0o777) -> int:
-        raise OSError(code, os.strerror(code))
-
-    monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(OutputError, match=r"out: .*; choose another folder with -o") as caught:
-        Manifest.open(out)
-    assert caught.value.exit_code == 4
-
-
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what is open")
-def test_a_folder_that_cannot_be_marked_leaves_no_lock(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (out / PARTS).mkdir(parents=True)
-
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(errno.EACCES, "")
-
-    monkeypatch.setattr(Path, "touch", refuse)
-    before = open_files()
-    with pytest.raises(OutputError):
-        Manifest.open(out)
-    assert open_files() == before
-
-
-def test_a_folder_without_write_permission(out: Path, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Though the manifest itself could be appended to."""
-    record(out, job)
-    if os.geteuid() == 0:  # chmod does not stop root
-        monkeypatch.setattr(os, "access", lambda path, mode: False)
-    else:
-        out.chmod(0o555)
-    try:
-        with pytest.raises(OutputError, match="permission denied; choose"):
-            Manifest.open(out)
-        assert Manifest.peek(out).up_to_date(job, "s")
-    finally:
-        out.chmod(0o755)
-
-
-def test_a_fifo_in_its_place_never_hangs(out: Path) -> None:
-    out.mkdir()
-    os.mkfifo(out / NAME)
-    with pytest.raises(OutputError):
-        Manifest.open(out)
-    Manifest.peek(out)
