@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lptn_cli import __version__, photos
-from lptn_cli.atomic import sweep
+from lptn_cli.atomic import require_writable, sweep
 from lptn_cli.codecs.formats import OUTPUT_SUFFIXES, SUFFIXES
 from lptn_cli.cores import CORES
 from lptn_cli.destination import Destination, Engine
@@ -150,7 +150,7 @@ def _refuse_results_of_others(jobs: Jobs, manifest: Manifest) -> None:
 
 
 def _state(job: Job, settings: Settings, manifest: Manifest | None) -> str:
-    if job.photo.problem:
+    if not photos.readable(job.photo):
         return "unreadable"
     if manifest and manifest.up_to_date(job, settings.key(job), listed=True):
         return "up-to-date"
@@ -178,6 +178,7 @@ def run(
     if folder is None:
         if compare:
             raise UsageError("--compare writes a page for a folder of results; give a folder with -o")
+        _refuse_unwritable(jobs[0].output)
         return _run(jobs, settings, None, report, None, engine, max_errors)
     with Manifest.open(folder, str(destination.shard or "")) as manifest:
         if not settings.overwrite:
@@ -191,6 +192,16 @@ def run(
     if compare and not report.counts.signal:
         _write_gallery(folder, done, settings, report)
     return code
+
+
+def _refuse_unwritable(output: Path) -> None:
+    """Raise OutputError for one file, or stdout, in a folder that takes none."""
+    if output == STDOUT or isinstance(output, Remote):
+        return
+    try:
+        require_writable(output.parent)
+    except WriteError as error:
+        raise OutputError(f"{shown(output.parent)}: {error}") from error
 
 
 def _write_gallery(folder: Path, done: Sequence[Job], settings: Settings, report: Report) -> None:

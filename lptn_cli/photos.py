@@ -259,6 +259,12 @@ def _why(error: OSError | ValueError, missing: str) -> str:
     return f"it cannot be read ({os.strerror(code or errno.EIO).lower()})"
 
 
+def readable(photo: Photo) -> bool:
+    """Whether it can be read, as far as is known without opening it."""
+    elsewhere = photo.data is not None or isinstance(photo.path, Remote)
+    return not photo.problem and (elsewhere or os.access(photo.path, os.R_OK))
+
+
 def read(photo: Photo) -> bytes:
     """The photo's bytes, the same file that was discovered.
 

@@ -107,11 +107,11 @@ def is_folder(remote: Remote) -> bool:
 
 def status(remote: Remote) -> Entry | None:
     """Size and time of an object; None where there is none. Raises OSError when that cannot be known."""
-    with _as_os_errors():
-        try:
+    try:
+        with _as_os_errors():
             info = _filesystem(remote).info(_key(remote))
-        except FileNotFoundError:
-            return None
+    except FileNotFoundError:
+        return None
     entry = _entry(info)
     return None if entry.folder else entry
 
@@ -150,11 +150,10 @@ def entries(folder: Remote) -> list[Entry]:
 
 @functools.lru_cache(maxsize=4)
 def _listed(folder: Remote) -> dict[str, Entry]:
-    with _as_os_errors():
-        try:
-            return {entry.name: entry for entry in entries(folder) if not entry.folder}
-        except FileNotFoundError:
-            return {}
+    try:
+        return {entry.name: entry for entry in entries(folder) if not entry.folder}
+    except FileNotFoundError:
+        return {}
 
 
 def forget_listings() -> None:
@@ -259,11 +258,21 @@ def _modified(info: dict[str, Any]) -> int:
 
 @contextmanager
 def _as_os_errors() -> Iterator[None]:
-    """What a client raises of its own kind becomes an OSError."""
+    """What a client raises of its own kind becomes an OSError, also where fsspec takes a host that cannot be
+    reached, or that refuses, for a file that is not there."""
     try:
         yield
+    except FileNotFoundError as error:
+        cause = error.__cause__
+        if isinstance(cause, _failures()) and getattr(cause, "status", 0) not in (404, 410):
+            raise _told(cause) from error
+        raise
     except _failures() as error:
-        raise OSError(errno.EIO, " ".join(str(error).split())) from error
+        raise _told(error) from error
+
+
+def _told(error: BaseException) -> OSError:
+    return OSError(errno.EIO, " ".join(str(error).split()))
 
 
 def _failures() -> tuple[type[Exception], ...]:

@@ -104,11 +104,25 @@ def test_4_the_output_folder_cannot_be(output: str, folder: Path, retouch: Retou
     assert (folder.parent / "blocked").read_text() == "a file"
 
 
+def test_4_the_folder_of_the_one_output_cannot_be(folder: Path, retouch: Retouch) -> None:
+    (folder.parent / "blocked").write_text("a file")
+    ran = retouch(folder / "a.jpg", "-o", folder.parent / "blocked/x.jpg", "--json")
+    assert ran.code == 4 and "blocked: a file is in the way of its folder" in ran.error
+    assert ran.stdout == b""  # before the look is loaded
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_4_the_output_folder_is_not_writable(folder: Path, retouch: Retouch) -> None:
     (folder.parent / "locked").mkdir(mode=0o500)
     ran = retouch(folder, "-o", folder.parent / "locked")
     assert ran.code == 4 and "permission denied" in ran.error
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_dry_run_sees_what_may_not_be_read(folder: Path, retouch: Retouch) -> None:
+    (folder / "a.jpg").chmod(0)
+    ran = retouch(folder / "a.jpg", "-o", folder.parent / "out", "-n")
+    assert ran.code == 1 and ran.stdout.startswith(b"unreadable\t")
 
 
 @pytest.mark.parametrize("device", ["cuda:7", "cpu,cuda:7", "gpu", "", "cuda:99999999999999999999"])

@@ -203,6 +203,8 @@ def test_a_photo_from_the_web(retouch: Retouch, tmp_path: Path) -> None:
         server.server_close()
     assert load(tmp_path / "x.jpg").pixels.shape == (40, 56, 3)
     assert (missing.code, "no such file" in missing.stderr) == (1, True)
+    gone = retouch(f"{url}/a.jpg", "-o", tmp_path / "z.jpg")  # the server
+    assert gone.code == 1 and "the storage says: " in gone.stderr and "no such file" not in gone.stderr
     assert (refused.code, "the web is for input only" in refused.error) == (4, True)
 
 
