@@ -225,6 +225,8 @@ def _run(
     done = jobs[:0]
     if manifest and not manifest.is_empty:
         done = jobs.where(lambda job: manifest.up_to_date(job, settings.key(job), listed=True))
+        for job in done if settings.keep_times else ():
+            manifest.keep_time(job, settings.key(job))
     numbers = {job.number for job in done}
     todo = jobs.where(lambda job: job.number not in numbers) if numbers else jobs
     with report:

@@ -168,6 +168,19 @@ class Manifest:
             fact, remedy = reason(error)
             raise WriteError(f"cannot be noted as done, so it was not written: {fact}; {remedy}") from error
 
+    def keep_time(self, job: Job, settings: str) -> None:
+        """Give a finished output of ours its input's time, where it has another. Raises OutputError."""
+        found = file_status(job.output) if self.owns(job.output) else None
+        time_ns = job.photo.mtime_ns
+        if found is None or abs(found.st_mtime_ns - time_ns) <= _CLOCK:
+            return
+        try:
+            self.record(job, settings, Entry(job.output.name, False, found.st_size, time_ns))
+            os.utime(job.output, ns=(time_ns, time_ns))
+        except (OSError, WriteError) as error:
+            why = reason(error)[0] if isinstance(error, OSError) else error
+            raise OutputError(f"{shown(job.output)} cannot be given its time: {why}") from error
+
     def close(self) -> None:
         with self._lock:
             if self._descriptor is not None:

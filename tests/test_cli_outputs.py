@@ -121,6 +121,20 @@ def test_keep_times(folder: Path, retouch: Retouch) -> None:
     assert set(retouch(folder, "-o", out, "--json").photos().values()) == {"up-to-date"}
 
 
+def test_keep_times_of_what_is_finished(folder: Path, retouch: Retouch) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        os.utime(folder / name, ns=(1_000_000_000, 1_000_000_000))
+    out = folder.parent / "out"
+    assert retouch(folder, "-o", out).code == 0
+    (out / "b.jpg").write_bytes((out / "b.jpg").read_bytes())
+    os.utime(out / "b.jpg", ns=(2_000_000_000_000, 2_000_000_000_000))  # somebody else's doing
+    for _ in range(2):
+        assert set(retouch(folder, "-o", out, "--keep-times", "--json").photos().values()) == {"up-to-date"}
+        assert (out / "a.jpg").stat().st_mtime_ns == 1_000_000_000
+        assert (out / "b.jpg").stat().st_mtime_ns == 2_000_000_000_000
+    assert retouch(folder, "-o", out, "-s", "0.5", "--exclude", "b.jpg").code == 0  # a.jpg is ours still
+
+
 def test_somebody_elses_output_fails_with_a_hint_and_is_untouched(folder: Path, retouch: Retouch) -> None:
     out = folder.parent / "out"
     out.mkdir()
