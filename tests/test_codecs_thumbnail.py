@@ -214,6 +214,7 @@ PRIMARY, PREVIEW, UNDEFINED, DISPARITY = 0x20030000, 0x40010002, 0, 0x020002
         ([(0xE2, b"urn:iso:std:iso:ts:21496:-1\x00\x00\x00")], b"", "a gain map (HDR)"),
         ([(0xE2, index(PRIMARY, 0))], b"urn:com:apple:photo:2020:aux:hdrgainmap", "a gain map (HDR)"),
         ([(0xE1, XMP + MOTION)], b"", "a motion video"),
+        ([], b"MotionPhoto_Data\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00isommp42", "a motion video"),
         ([(0xE1, XMP + MOTION), (0xE1, XMP + HDR)], b"", "a gain map (HDR) and a motion video"),
     ],
 )

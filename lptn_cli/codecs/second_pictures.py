@@ -20,6 +20,7 @@ _GAIN_MAP = re.compile(
     rb"|urn:com:apple:photo:20\d\d:aux:hdrgainmap"
 )
 _VIDEO = re.compile(rb"(MotionPhoto|MicroVideo)=\"1\"|<\w+:(MotionPhoto|MicroVideo)>1<")
+_VIDEO_FILE = re.compile(rb"\x00\x00\x00[\x10-\x40]ftyp(?:mp4|iso|qt  |avc1|M4V )")  # as Samsung appends it
 _ENTRIES = 0xB002  # of 16 bytes, the first four of which say what the picture is
 _PREVIEWS = 0x01  # smaller copies of the first picture
 
@@ -34,7 +35,7 @@ def note(segments: Sequence[tuple[int, bytes]], data: bytes) -> str:
         found.append(GAIN_MAP)
     elif index is not None and (count := _further(index)):
         found.append("a second picture (MPF)" if count == 1 else f"{count} further pictures (MPF)")
-    if any(map(_VIDEO.search, texts)):
+    if any(map(_VIDEO.search, texts)) or _VIDEO_FILE.search(data):
         found.append("a motion video")
     return dropped(" and ".join(found)) if found else ""
 
