@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from lptn_cli.branches import Variant
 from lptn_cli.checkpoint import write_preset
 from lptn_cli.network import LPTN
+from lptn_cli.plan import Job
 from lptn_cli.preset import Preset
 from lptn_cli.settings import Settings
 from lptn_cli.training.loop import near_identity
 from tests.command import Retouch, run, save
+from tests.manifests import make_job
 
 torch.set_num_threads(1)  # the tests' networks are too small to share, and CI's cores are busy
 
@@ -99,3 +101,14 @@ def folder(tmp_path: Path) -> Path:
     for name, seed in (("a.jpg", 1), ("b.jpg", 2), ("sub/c.png", 3)):
         save(tmp_path / "in" / name, photo(40, 56, seed=seed))
     return tmp_path / "in"
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    """A photo in tmp_path/in that is finished in tmp_path/out, which `out` is."""
+    return make_job(tmp_path)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"

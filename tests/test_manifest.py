@@ -16,16 +16,6 @@ from lptn_cli.plan import Job
 from tests.manifests import make_job, record
 
 
-@pytest.fixture
-def job(tmp_path: Path) -> Job:
-    return make_job(tmp_path)
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
-
-
 def test_recorded_is_up_to_date_now_and_in_the_next_run(out: Path, job: Job) -> None:
     with Manifest.open(out) as manifest:
         assert not manifest.up_to_date(job, "s")

@@ -22,16 +22,6 @@ from lptn_cli.plan import Job
 from tests.manifests import make_job, record
 
 
-@pytest.fixture
-def job(tmp_path: Path) -> Job:
-    return make_job(tmp_path)
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
-
-
 def lines(out: Path) -> int:
     return (out / NAME).read_bytes().count(b"\n")
 
