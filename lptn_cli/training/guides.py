@@ -30,8 +30,8 @@ def night(photo: Tensor) -> Tensor:
     above = 0.55 + 0.35 * (1.6 * scene.height).clamp(max=1)
     spots = smoothstep(scene.light - blur(scene.light, 6), 0.04, 0.16)  # sunlit sand and rock are no lamps
     lit = scene.warm * (1 - scene.sky) * (0.2 + 0.8 * spots)
-    land = 0.38 * exposed**1.55 * (1 + 0.6 * lit * smoothstep(scene.light, 0.35, 0.8))
-    light = mix(land, 0.26 * exposed**1.2 * above, scene.sky)
+    land = 0.47 * exposed**1.55 * (1 + 0.6 * lit * smoothstep(scene.light, 0.35, 0.8))
+    light = mix(land, 0.30 * exposed**1.2 * above, scene.sky)
     faded = mix(tint(photo, 0.72, 0.92, 1.42), scene.ratio, 0.18)
     colour = mix(faded, scene.ratio * tint(photo, 1.12, 0.98, 0.80), 0.65 * lit)
     colour = mix(colour, mix(tint(photo, 0.42, 0.86, 1.90), scene.ratio, 0.12), scene.sky)
@@ -39,8 +39,8 @@ def night(photo: Tensor) -> Tensor:
     glints = 0.9 * glints * smoothstep(scene.light, 0.55, 0.85)
     result = _lit(colour, light) + glints * tint(photo, 1.0, 0.78, 0.45)
     windows = smoothstep(scene.light - blur(scene.light, 2), 0.01, 0.12) * (0.35 + 0.65 * scene.light)
-    result = result + 0.9 * scene.town * windows * tint(photo, 1.35, 0.98, 0.50)
-    street = 0.15 * scene.town * (0.3 + scene.light)
+    result = result + scene.town * windows * tint(photo, 1.35, 0.98, 0.50)
+    street = 0.18 * scene.town * (0.3 + scene.light)
     return (result + street * tint(photo, 1.2, 0.8, 0.35)).clamp(0, 1)
 
 
@@ -55,13 +55,9 @@ def day(photo: Tensor) -> Tensor:
     ratio = 1 + (0.6 - 0.45 * orange) * ((balanced + 0.03) / (light + 0.03) - 1)
     base = follow_edges((light + 0.002).sqrt(), blur(light, 3).clamp(0, 1), 6).clamp(0, 1)
     lamps = smoothstep(scene.light - blur(scene.light, 6), 0.04, 0.2)
-    detail = (light + 0.04) / (base + 0.04)  # 0.04: noise in shadows is lifted no further
-    detail = detail ** (0.9 * (1 - lamps))
-    shade = 0.14 + 0.76 * base**0.42
-    ground = 1.001 - scene.night_sky
-    around = blur(shade * ground, 24) / blur(ground, 24)
-    shade = (shade + 0.2 * (shade - around)).clamp(0.02, 1)  # more, and silhouettes look like nights
-    land = ratio * shade * detail * tint(photo, 1.03, 1.0, 0.92)
+    contrast = (light + 0.05) / (base + 0.05)  # 0.05: noise in shadows is lifted no further
+    contrast = contrast ** (0.9 * (1 - lamps))
+    land = ratio * (0.18 + 0.68 * base**0.42) * contrast * tint(photo, 1.03, 1.0, 0.92)
     brightness = 0.78 + 0.24 * scene.light.clamp(max=0.7) + 0.12 * scene.height
     haze = 0.6 * smoothstep(scene.height, 0.25, 0.8)
     sky = brightness * mix(tint(photo, 0.69, 1.0, 1.40), tint(photo, 1.0, 1.0, 1.03), haze)
@@ -108,11 +104,8 @@ def summer(photo: Tensor) -> Tensor:
     snow = colourless * smoothstep(scene.light, 0.36, 0.62) * smoothstep(scene.height, 0.2, 0.4)
     wood = colourless * (1 - 0.8 * smoothstep(scene.light, 0.35, 0.7))
     leaves = (0.03 + 0.97 * scene.light) * tint(photo, 0.80, 1.12, 0.46)
-    grass = 0.02 + 0.56 * scene.base**1.7 + 1.8 * scene.detail * (0.4 + 0.6 * scene.base)
-    hue = mix(tint(photo, 0.78, 1.12, 0.46), tint(photo, 0.92, 1.12, 0.36), smoothstep(grass, 0.1, 0.5))
-    result = mix(mix(photo, leaves, 0.72 * wood), grass.clamp(0, 1) * hue, 0.88 * blur(snow, 1))
-    haze = 0.08 * (1 - heaven)  # summers have darker shadows than snow leaves
-    result = (result - haze).clamp(min=0) / (1 - haze) + 0.02 * haze
+    grass = (0.09 + 0.44 * scene.base + 1.3 * scene.detail).clamp(0, 1) * tint(photo, 0.84, 1.13, 0.42)
+    result = mix(mix(photo, leaves, 0.72 * wood), grass, 0.88 * blur(snow, 1))
     azure = (0.14 + 0.72 * scene.light) * tint(photo, 0.70, 1.03, 1.42)
     cloud = (0.08 + 0.92 * scene.light) * tint(photo, 0.96, 1.0, 1.08)
     sky = mix(azure, cloud, 0.5 * smoothstep(scene.light, 0.85, 1.0))
