@@ -30,8 +30,8 @@ def night(photo: Tensor) -> Tensor:
     above = 0.55 + 0.35 * (1.6 * scene.height).clamp(max=1)
     spots = smoothstep(scene.light - blur(scene.light, 6), 0.04, 0.16)  # sunlit sand and rock are no lamps
     lit = scene.warm * (1 - scene.sky) * (0.2 + 0.8 * spots)
-    land = 0.47 * exposed**1.55 * (1 + 0.6 * lit * smoothstep(scene.light, 0.35, 0.8))
-    light = mix(land, 0.30 * exposed**1.2 * above, scene.sky)
+    land = 0.38 * exposed**1.55 * (1 + 0.6 * lit * smoothstep(scene.light, 0.35, 0.8))
+    light = mix(land, 0.26 * exposed**1.2 * above, scene.sky)
     faded = mix(tint(photo, 0.72, 0.92, 1.42), scene.ratio, 0.18)
     colour = mix(faded, scene.ratio * tint(photo, 1.12, 0.98, 0.80), 0.65 * lit)
     colour = mix(colour, mix(tint(photo, 0.42, 0.86, 1.90), scene.ratio, 0.12), scene.sky)
@@ -39,8 +39,8 @@ def night(photo: Tensor) -> Tensor:
     glints = 0.9 * glints * smoothstep(scene.light, 0.55, 0.85)
     result = _lit(colour, light) + glints * tint(photo, 1.0, 0.78, 0.45)
     windows = smoothstep(scene.light - blur(scene.light, 2), 0.01, 0.12) * (0.35 + 0.65 * scene.light)
-    result = result + scene.town * windows * tint(photo, 1.35, 0.98, 0.50)
-    street = 0.18 * scene.town * (0.3 + scene.light)
+    result = result + 0.9 * scene.town * windows * tint(photo, 1.35, 0.98, 0.50)
+    street = 0.15 * scene.town * (0.3 + scene.light)
     return (result + street * tint(photo, 1.2, 0.8, 0.35)).clamp(0, 1)
 
 
