@@ -195,7 +195,7 @@ def run(
 
 
 def _refuse_unwritable(output: Path) -> None:
-    """Raise OutputError for one file, or stdout, in a folder that takes none."""
+    """Raise OutputError when the folder of the one output takes no file; stdout and buckets are not asked."""
     if output == STDOUT or isinstance(output, Remote):
         return
     try:
