@@ -118,13 +118,6 @@ def test_4_the_output_folder_is_not_writable(folder: Path, retouch: Retouch) -> 
     assert ran.code == 4 and "permission denied" in ran.error
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_dry_run_sees_what_may_not_be_read(folder: Path, retouch: Retouch) -> None:
-    (folder / "a.jpg").chmod(0)
-    ran = retouch(folder / "a.jpg", "-o", folder.parent / "out", "-n")
-    assert ran.code == 1 and ran.stdout.startswith(b"unreadable\t")
-
-
 @pytest.mark.parametrize("device", ["cuda:7", "cpu,cuda:7", "gpu", "", "cuda:99999999999999999999"])
 def test_4_the_device_is_not_there(device: str, folder: Path, retouch: Retouch) -> None:
     ran = retouch(folder, "-o", folder.parent / "out", "-d", device, "--json")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lptn_cli.photos import Photo, discover, read
+from lptn_cli.photos import Photo, discover, from_stdin, read, readable
 from lptn_cli.plan import plan
 from tests.command import touch
 
@@ -192,3 +192,15 @@ def test_no_photos(tmp_path: Path) -> None:
     assert discover([tmp_path]) == []
     assert discover([]) == []
     assert list(plan([], output=None, preset="p", single_file=False)) == []
+
+
+def test_what_may_not_be_read_is_known_without_opening_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "a.jpg")
+    (found,) = discover([tmp_path])
+    assert readable(found) and not readable(discover([tmp_path / "gone.jpg"])[0])
+    asked: list[tuple[Path, int]] = []
+    monkeypatch.setattr(os, "access", lambda path, mode: asked.append((path, mode)))  # root may read all
+    assert not readable(found) and asked == [(tmp_path / "a.jpg", os.R_OK)]
+    assert readable(from_stdin(b"x"))
