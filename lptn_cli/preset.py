@@ -20,10 +20,7 @@ from lptn_cli.errors import PresetError, StartError, UsageError
 from lptn_cli.photos import shown
 
 STRONGEST = 1.5  # how far a look goes at most, where 1 is as it was learned
-SMALLEST_SCALE, LARGEST_SCALE = (
-    64,
-    8192,
-)  # pixels of a native scale; of a smaller one five levels have nothing
+SMALLEST_SCALE, LARGEST_SCALE = 64, 8192  # pixels of a native scale; smaller, and five levels have nothing
 Padding = Literal["zeros", "reflect"]
 Normalization = Literal["instance", "none"]
 Output = Literal["tanh", "linear"]

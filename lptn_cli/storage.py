@@ -264,7 +264,8 @@ def _as_os_errors() -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         cause = error.__cause__
-        if isinstance(cause, _failures()) and getattr(cause, "status", 0) not in (404, 410):
+        web = isinstance(cause, _failures()) and type(cause).__module__.startswith("aiohttp.")
+        if cause and web and getattr(cause, "status", 0) not in (404, 410):
             raise _told(cause) from error
         raise
     except _failures() as error:

@@ -14,7 +14,7 @@ import fsspec
 import pytest
 
 from lptn_cli import storage
-from lptn_cli.errors import UsageError, WriteError
+from lptn_cli.errors import ReadError, UsageError, WriteError
 from lptn_cli.storage import Remote, located
 from tests.buckets import get, names, new_bucket, put, s3_server
 from tests.command import Retouch, load, save, tree
@@ -64,6 +64,13 @@ def test_local_runs_do_not_load_fsspec(folder: Path, retouch: Retouch, tmp_path:
         del sys.modules[module]
     assert retouch(folder, "-o", tmp_path / "out").code == 0
     assert "s3fs" not in sys.modules
+
+
+def test_an_object_that_has_gone_is_no_failure_of_the_storage(bucket: str) -> None:
+    gone = Remote(f"{bucket}/in/gone.jpg")
+    assert storage.status(gone) is None and not storage.exists(gone, listed=True)
+    with pytest.raises(ReadError, match="no longer there"):
+        storage.read(gone, 5)
 
 
 def test_from_bucket_to_bucket_and_again(bucket: str, retouch: Retouch) -> None:
