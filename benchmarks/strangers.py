@@ -35,14 +35,9 @@ light: day, overcast (dull grey daylight, fog), golden (sunrise, sunset, a low s
 season: summer (green plants, a beach, warm), autumn (red and golden leaves), winter (snow, frost), or none
 flaw: what looks wrong or made up, in four words at most; or ok
 """
-# A preset does its job where light, or else season, is one of these.
-WANTED = {
-    "day-to-night": ("night",),
-    "night-to-day": ("day", "overcast"),
-    "summer-to-winter": ("winter",),
-    "winter-to-summer": ("summer",),
-    "golden-hour": ("golden",),
-    "autumn": ("autumn",),
+# A preset does its job where light, or else season, is one of these: as in JOBS, but a snowy night is no day.
+WANTED = {name: wanted for name, (_, wanted) in JOBS.items() if wanted} | {
+    "night-to-day": ("day", "overcast")
 }
 AS_IT_IS = "as it is"
 COLUMNS, ROWS = 4, 4

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import shutil
 import subprocess
 import sys
@@ -24,7 +23,6 @@ from lptn_cli import __version__
 from lptn_cli.preset import Preset, user_folder
 from tests.command import Ran, Retouch, contents, environment, load, run, save, spawn, tree
 from tests.conftest import make_preset, photo
-from tests.seeded import seeded_state
 
 # One real run that feeds many tests
 
@@ -280,46 +278,6 @@ def test_doctor_names_versions_devices_and_codecs() -> None:
     assert facts["lptn"] == __version__ and facts["torch"] == torch.__version__
     assert "cpu" in facts["devices"] and "jpeg" in facts["formats"]
     assert "torch" in run("doctor").stdout.decode()
-
-
-# lptn import
-
-
-@pytest.mark.parametrize("wrapper", [None, "params", "params_ema"])
-def test_import_of_a_checkpoint_of_the_authors(wrapper: str | None, folder: Path, tmp_path: Path) -> None:
-    state = seeded_state("released", nrb_low=2, nrb_high=1, num_high=3)
-    for layer in ("0.weight", "0.bias", "2.weight", "2.bias"):  # their last block is stored twice
-        state[f"trans_high.trans_mask_block.{layer}"] = state[f"trans_high.trans_mask_block_2.{layer}"]
-    torch.save({wrapper: state} if wrapper else state, tmp_path / "net_g.pth")
-    ran = run("import", tmp_path / "net_g.pth", "fivek", "--to", tmp_path / "presets")
-    assert ran.code == 0 and ran.stdout == b"" and "fivek.toml is ready" in ran.error
-    made = tmp_path / "presets/fivek.toml"
-    assert "native_scale" not in made.read_text()
-    done = run("retouch", "-p", made, folder / "a.jpg", "-o", tmp_path / "o.png")
-    assert done.code == 0 and load(tmp_path / "o.png").pixels.shape == (40, 56, 3)
-
-
-class Bomb:
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Path.touch, (Path("executed"),))
-
-
-def test_import_executes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    torch.save({"params": Bomb()}, "bomb.pth")
-    Path("plain.pth").write_bytes(pickle.dumps(Bomb(), protocol=2))
-    for name in ("bomb.pth", "plain.pth"):
-        ran = run("import", name, "boom", "--to", "presets")
-        assert ran.code == 4 and name in ran.error
-    assert tree(tmp_path) == {"bomb.pth", "plain.pth"}
-
-
-def test_import_refuses_what_is_no_checkpoint(tmp_path: Path) -> None:
-    (tmp_path / "x.pth").write_bytes(b"hello")
-    torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pth")
-    for name in ("x.pth", "other.pth", "missing.pth"):
-        ran = run("import", tmp_path / name, "boom", "--to", tmp_path / "presets")
-        assert ran.code == 4 and "lptn: " in ran.error
 
 
 # Python

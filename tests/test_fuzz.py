@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lptn_cli import codecs
-from tests import fuzz
+from tests import damage, fuzz
 
 
 def test_damaged_photos_of_every_format_end_in_a_picture_or_in_a_photo_error() -> None:
@@ -19,7 +19,7 @@ def test_damaged_photos_of_every_format_end_in_a_picture_or_in_a_photo_error() -
 
 
 def test_what_is_no_photo_error_is_a_find(monkeypatch: pytest.MonkeyPatch) -> None:
-    _, data = fuzz.case(20, 1)
+    _, data = damage.case(20, 1)
 
     def fails(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("of a library")
@@ -29,4 +29,4 @@ def test_what_is_no_photo_error_is_a_find(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_case_is_made_of_its_seed_and_number_alone() -> None:
-    assert fuzz.case(3, 17) == fuzz.case(3, 17) != fuzz.case(4, 17)
+    assert damage.case(3, 17) == damage.case(3, 17) != damage.case(4, 17)

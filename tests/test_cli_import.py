@@ -1,0 +1,50 @@
+"""`lptn import`: checkpoints of the authors become presets, and nothing in them is run."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.command import load, run, tree
+from tests.seeded import seeded_state
+
+
+@pytest.mark.parametrize("wrapper", [None, "params", "params_ema"])
+def test_import_of_a_checkpoint_of_the_authors(wrapper: str | None, folder: Path, tmp_path: Path) -> None:
+    state = seeded_state("released", nrb_low=2, nrb_high=1, num_high=3)
+    for layer in ("0.weight", "0.bias", "2.weight", "2.bias"):  # their last block is stored twice
+        state[f"trans_high.trans_mask_block.{layer}"] = state[f"trans_high.trans_mask_block_2.{layer}"]
+    torch.save({wrapper: state} if wrapper else state, tmp_path / "net_g.pth")
+    ran = run("import", tmp_path / "net_g.pth", "fivek", "--to", tmp_path / "presets")
+    assert ran.code == 0 and ran.stdout == b"" and "fivek.toml is ready" in ran.error
+    made = tmp_path / "presets/fivek.toml"
+    assert "native_scale" not in made.read_text()
+    done = run("retouch", "-p", made, folder / "a.jpg", "-o", tmp_path / "o.png")
+    assert done.code == 0 and load(tmp_path / "o.png").pixels.shape == (40, 56, 3)
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (Path("executed"),))
+
+
+def test_import_executes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"params": Bomb()}, "bomb.pth")
+    Path("plain.pth").write_bytes(pickle.dumps(Bomb(), protocol=2))
+    for name in ("bomb.pth", "plain.pth"):
+        ran = run("import", name, "boom", "--to", "presets")
+        assert ran.code == 4 and name in ran.error
+    assert tree(tmp_path) == {"bomb.pth", "plain.pth"}
+
+
+def test_import_refuses_what_is_no_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "x.pth").write_bytes(b"hello")
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pth")
+    for name in ("x.pth", "other.pth", "missing.pth"):
+        ran = run("import", tmp_path / name, "boom", "--to", tmp_path / "presets")
+        assert ran.code == 4 and "lptn: " in ran.error
