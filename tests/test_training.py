@@ -134,32 +134,39 @@ def test_other_ways_to_learn_without_pairs(
     assert "structure: " in (tmp_path / "w" / "losses.svg").read_text()
 
 
-@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize(
+    ("many", "context", "gets_one"),
+    [(False, None, False), (True, None, True), (True, False, False), (False, True, True)],
+)
 def test_a_run_can_begin_with_a_preset(
-    many: bool, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    many: bool, context: bool | None, gets_one: bool,
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     """Its weights and levels are the first ones, whatever --levels says; it gets a context where photos are
-    many; native scales must agree."""
+    many, or where that is asked; native scales must agree."""
     monkeypatch.setattr(run, "ENOUGH_FOR_A_CONTEXT", 1 if many else 10**6)
     preset = make_preset(tmp_path / "presets", context=False)
 
-    def start(native_scale: int) -> Preset:
+    def start(native_scale: int, preset: Preset = preset) -> Preset:
         listener = Listener(stop_after=1)
         return run.train(
             "finer", partial(run.groups, [pairs / "input"], [pairs / "target"], [], None, None, False),
             minutes=10, resume=False, native_scale=native_scale, levels=4, device="cpu", seed=0,
             work=tmp_path / "work", to=tmp_path, overwrite=True, said={}, report=listener,
-            stop=listener.stop, start=str(preset.path),
+            stop=listener.stop, start=str(preset.path), context=context,
         )  # fmt: skip
 
     before, after = load_network(preset).state_dict(), load_network(start(64)).state_dict()
     assert {key for key in after.keys() ^ before.keys() if ".context." not in key} == set()
-    assert (len(after) > len(before)) == many
+    assert (len(after) > len(before)) == gets_one
     largest = max(float((before[key] - after[key]).abs().max()) for key in before)
     assert 0 < largest < 1e-3  # one step of a warm-up
     (tmp_path / "work" / "checkpoint.pt").unlink()
     with pytest.raises(UsageError, match="give --native-scale 64"):
         start(60)
+    if context is False:
+        with pytest.raises(UsageError, match="leave --no-context out"):
+            start(64, make_preset(tmp_path / "with"))
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_spares_the_checkpoint(pairs: Path, tmp_path: Path) -> None:

@@ -112,11 +112,13 @@ def train(
     report: Progress,
     stop: Stop,
     start: str | None = None,
+    context: bool | None = None,
 ) -> Preset:
     """Train the preset NAME and write it to `to`, anew at every checkpoint.
 
     levels: of the pyramid above its low-frequency component (num_high). start: the preset whose weights, and
-    so levels, are the first ones. `said` holds the preset's description and license. `work` gets
+    so levels, are the first ones. context: whether the network has one (branches.Context); None: with pairs,
+    and with ENOUGH_FOR_A_CONTEXT photos. `said` holds the preset's description and license. `work` gets
     checkpoint.pt and log.jsonl, and at every checkpoint sheet.png (held-back photos before and after) and
     losses.svg; what of the last three cannot be written is told, and the run goes on. When a stop is asked,
     the state is kept and the preset is usable.
@@ -139,7 +141,7 @@ def train(
         report.note(f"skipped {line}")
     report.note(f"training on {source.counts}")
     torch.manual_seed(seed)
-    network = _first(preset, levels, source)
+    network = _first(preset, levels, source, context)
     options: dict[str, int | str | None] = {
         "--start": start, "--levels": network.num_high, "--native-scale": native_scale, **source.options,
     }  # fmt: skip
@@ -180,9 +182,15 @@ def _preset_to_start_with(start: str | None, native_scale: int) -> Preset | None
     return preset
 
 
-def _first(preset: Preset | None, levels: int, source: Source) -> LPTN:
-    """The network before its first step: that of the preset, or one that changes little."""
+def _first(preset: Preset | None, levels: int, source: Source, context: bool | None) -> LPTN:
+    """The network before its first step: that of the preset, or one that changes little.
+
+    Raises UsageError: no context is wanted, and the preset has one.
+    """
+    wanted = source.context if context is None else context
     if preset is None:
-        return near_identity(LPTN(num_high=levels, variant=source.variant, context=source.context))
+        return near_identity(LPTN(num_high=levels, variant=source.variant, context=wanted))
     network = load_network(preset)
-    return network.with_context() if source.context else network
+    if network.trans_low.context and context is False:
+        raise UsageError(f"{preset.name} has a context; leave --no-context out, or start with another preset")
+    return network.with_context() if wanted else network
