@@ -190,7 +190,7 @@ def misnamed(job: Job, image: Image) -> str:
 
 def notes(job: Job, image: Image, options: EncodeOptions, *warnings: str) -> str:
     """What to say of a photo that went well, but not as one might expect."""
-    said = (image.note, misnamed(job, image), left_out(image.metadata, options), *warnings)
+    said = (image.note, misnamed(job, image), left_out(image, options), *warnings)
     return "; ".join(filter(None, said))
 
 

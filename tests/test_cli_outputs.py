@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lptn_cli import __version__, codecs
-from lptn_cli.codecs.image import Format
+from lptn_cli.codecs.image import EncodeOptions, Format, Image
 from tests.codec_samples import GPS_WORDS, file, full_metadata, jpeg
 from tests.command import Retouch, contents, load, run, save, tree
 from tests.conftest import make_preset, photo
@@ -111,6 +112,24 @@ def test_what_of_a_photo_is_lost_is_said(tmp_path: Path, retouch: Retouch) -> No
     assert "loses its comment, which WEBP cannot hold" in ran.stderr
     again = retouch(source, "-o", tmp_path / "more", "--format", "webp", "--metadata", "none")
     assert "loses" not in again.stderr
+
+
+@pytest.mark.parametrize(("least", "said"), [(254, True), (255, False), (None, False)])
+def test_what_was_transparent_is_said(
+    least: int | None, said: bool, tmp_path: Path, retouch: Retouch
+) -> None:
+    pixels = photo(120, 150)
+    alpha = None
+    if least is not None:
+        alpha = np.full(pixels.shape[:2], 255, np.uint8)
+        alpha[0, 0] = least
+    png = codecs.encode(Image(pixels, "png", alpha), EncodeOptions("png"))
+    (tmp_path / "a.png").write_bytes(png)
+    kept = retouch(tmp_path / "a.png", "-o", tmp_path / "out")
+    ran = retouch(tmp_path / "a.png", "-o", tmp_path / "out", "--format", "jpeg")
+    line = "a.png: is laid on white where it is transparent, which JPEG cannot be"
+    assert (kept.code, ran.code, line in ran.stderr) == (0, 0, said)
+    assert "laid on white" not in kept.stderr
 
 
 def test_keep_times(folder: Path, retouch: Retouch) -> None:

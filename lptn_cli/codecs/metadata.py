@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from . import exif, jpeg_segments, photoshop, png_chunks, xmp
 from .exif_gps import without_gps
 from .image import EncodeOptions, Image, Metadata
@@ -49,16 +51,20 @@ def prepared(image: Image, options: EncodeOptions) -> Metadata:
     return replace(after, segments=jpeg_segments.synchronised(metadata.segments, after, known_only=hide))
 
 
-def left_out(metadata: Metadata, options: EncodeOptions) -> str:
+def left_out(image: Image, options: EncodeOptions) -> str:
     """What the format to write has no place for, worded to follow the file's name; "" if it has one for all.
 
     Many programs write the same to XMP and EXIF, which every format holds.
     """
+    name = options.format.upper()
+    if options.format == "jpeg" and image.alpha is not None:
+        opaque = image.alpha.min() == np.iinfo(image.alpha.dtype).max
+        return "" if opaque else f"is laid on white where it is transparent, which {name} cannot be"
     if options.metadata == "none" or options.format not in ("webp", "avif"):
         return ""
-    parts = ["IPTC"] if photoshop.iptc_record(metadata.iptc or b"") else []
-    parts += ["comment"] if metadata.comments else []
-    return f"loses its {' and '.join(parts)}, which {options.format.upper()} cannot hold" if parts else ""
+    parts = ["IPTC"] if photoshop.iptc_record(image.metadata.iptc or b"") else []
+    parts += ["comment"] if image.metadata.comments else []
+    return f"loses its {' and '.join(parts)}, which {name} cannot hold" if parts else ""
 
 
 def _exif(image: Image, hide: bool) -> bytes | None:
