@@ -171,6 +171,14 @@ def test_the_sky_over_snow_ends_at_the_woods_and_does_not_turn_green(
     assert above[2] > above[1]
 
 
+def test_snow_in_shade_is_blue_and_turns_green_as_well_and_a_deep_blue_sky_stays() -> None:
+    shade = landscape(colour(0.10, 0.25, 0.65), colour(0.34, 0.42, 0.60), colour(0.3, 0.3, 0.3))
+    result = GUIDES["summer"](shade)
+    grass, sky = mean(result, LAND), mean(result, (slice(2, 14), slice(4, 156)))
+    assert grass[1] > grass[0] > grass[2] + 0.04
+    assert sky[2] > 3 * sky[0]
+
+
 def mix_of_rows(image: Tensor, last: Tensor) -> Tensor:
     """From the image at the top row to that colour at the bottom row."""
     share = torch.linspace(0, 1, image.shape[2]).view(1, 1, -1, 1)
@@ -192,6 +200,21 @@ def test_haze_over_green_hills_does_not_turn_to_gold() -> None:
     hills = landscape(colour(0.5, 0.7, 0.9), colour(0.80, 0.92, 0.72), colour(0.3, 0.3, 0.3))
     hazy = mean(GUIDES["autumn"](hills), LAND)
     assert hazy[0] > hazy[1] > hazy[2] > 0.55 * hazy[0]
+
+
+@pytest.mark.parametrize(
+    ("land", "turns"), [((0.30, 0.33, 0.26), True), ((0.30, 0.33, 0.36), False)], ids=["dull", "blue"]
+)
+def test_dull_leaves_turn_in_autumn_but_not_still_water_of_their_colour(
+    land: tuple[float, ...], turns: bool
+) -> None:
+    photo = landscape(colour(0.5, 0.7, 0.9), colour(*land), colour(0.3, 0.3, 0.3))
+    water = (slice(70, 118), slice(60, 96))
+    photo[0][:, water[0], water[1]] = colour(*land)
+    result = GUIDES["autumn"](photo)
+    leaves, still = mean(result, (slice(80, 116), slice(4, 44))), mean(result, (slice(86, 102), slice(72, 84)))
+    assert (float(leaves[0]) > 1.2 * float(leaves[1])) == turns
+    assert float(still[0]) < 1.2 * float(still[1])
 
 
 def test_winter_leaves_room_above_its_whites_for_the_detail_of_large_photos() -> None:

@@ -94,22 +94,26 @@ def winter(photo: Tensor) -> Tensor:
 
 
 def summer(photo: Tensor) -> Tensor:
-    """Grass where snow lay, leaves on dark woods, blue skies, warm light; skies at dusk stay as they are."""
+    """Grass where snow lay, in its blue shadows too, leaves on woods, blue skies, warm light; skies at dusk
+    and such as are blue stay as they are."""
     scene = Scene(photo)
     heaven = scene.winter_sky
     blueness = photo[:, 2:] - photo[:, :1]
     glow = smoothstep(-blueness, 0.04, 0.18)
     share = (glow * heaven).mean((2, 3), keepdim=True) / heaven.mean((2, 3), keepdim=True).clamp(min=0.05)
-    colourless = (1 - heaven) * (1 - smoothstep(scene.colourful, 0.3, 0.55))
-    snow = colourless * smoothstep(scene.light, 0.36, 0.62) * smoothstep(scene.height, 0.2, 0.4)
+    cold = smoothstep(blueness, 0.0, 0.1) * smoothstep(scene.light, 0.2, 0.42)
+    colourless = (1 - heaven) * (1 - (1 - 0.9 * cold) * smoothstep(scene.colourful, 0.3, 0.55))
+    white = torch.maximum(smoothstep(scene.light, 0.36, 0.62), 0.8 * cold)
+    snow = colourless * white * smoothstep(scene.height, 0.08, 0.25)
     wood = colourless * (1 - 0.8 * smoothstep(scene.light, 0.35, 0.7))
-    leaves = (0.03 + 0.97 * scene.light) * tint(photo, 0.80, 1.12, 0.46)
-    grass = (0.09 + 0.44 * scene.base + 1.3 * scene.detail).clamp(0, 1) * tint(photo, 0.84, 1.13, 0.42)
-    result = mix(mix(photo, leaves, 0.72 * wood), grass, 0.88 * blur(snow, 1))
+    leaves = (0.03 + 0.75 * scene.light) * tint(photo, 0.78, 1.12, 0.46)
+    grass = (0.04 + 0.34 * scene.base + 1.3 * scene.detail).clamp(0, 1) * tint(photo, 0.84, 1.13, 0.36)
+    result = mix(mix(photo, leaves, 0.8 * wood), grass, 0.94 * blur(snow, 1))
     azure = (0.14 + 0.72 * scene.light) * tint(photo, 0.70, 1.03, 1.42)
     cloud = (0.08 + 0.92 * scene.light) * tint(photo, 0.96, 1.0, 1.08)
     sky = mix(azure, cloud, 0.5 * smoothstep(scene.light, 0.85, 1.0))
-    result = mix(result, sky, 0.8 * heaven * (1 - glow) * (1 - 0.7 * smoothstep(share, 0.1, 0.35)))
+    pale = 1 - 0.8 * smoothstep(scene.colourful * smoothstep(blueness, 0.05, 0.2), 0.35, 0.6)
+    result = mix(result, sky, 0.8 * heaven * pale * (1 - glow) * (1 - 0.7 * smoothstep(share, 0.1, 0.35)))
     return (result * tint(photo, 1.05, 1.0, 0.93)).clamp(0, 1)
 
 
@@ -128,26 +132,27 @@ def golden(photo: Tensor) -> Tensor:
 
 
 def autumn(photo: Tensor) -> Tensor:
-    """Leaves of every colour between red and gold, meadows of straw; dark evergreens turn less."""
+    """Leaves of every colour between red and gold, dull ones too, meadows of straw; dark evergreens turn less;
+    blues fade."""
     scene = Scene(photo)
     red, green, blue = photo.chunk(3, dim=1)
+    leaves = torch.maximum(scene.vegetation, scene.dull_green * (1 - 0.7 * scene.town))
     yellowness = blur(red, 2) / blur(green, 2).clamp(min=0.04)  # 0.4: a spruce; 0.9: a birch
     light = blur(scene.light, 2)
     ripe = 1.2 * yellowness + 0.9 * light.sqrt()
-    all_leaves = scene.vegetation.sum((2, 3), keepdim=True).clamp(min=1)
-    mean = (ripe * scene.vegetation).sum((2, 3), keepdim=True) / all_leaves
+    mean = (ripe * leaves).sum((2, 3), keepdim=True) / leaves.sum((2, 3), keepdim=True).clamp(min=1)
     ripe = (0.5 + 2.2 * (ripe - mean)).clamp(0, 1)  # the colours of one photo differ, however green it is
     leaf = mix(tint(photo, 2.12, 0.53, 0.27), tint(photo, 1.84, 0.73, 0.15), smoothstep(ripe, 0, 0.5))
     leaf = mix(leaf, tint(photo, 1.43, 0.96, 0.12), smoothstep(ripe, 0.5, 1))
     meadow = smoothstep(scene.height, 0.45, 0.7) * (1 - smoothstep(scene.texture, 0.02, 0.045))
     leaf = mix(leaf, tint(photo, 1.38, 0.94, 0.33), 0.85 * meadow)
-    vivid = smoothstep(scene.colourful, 0.05, 0.55)  # what is green by haze alone stays pale
+    vivid = smoothstep(scene.colourful, 0.05, 0.5)  # what is green by haze alone stays pale
     leaf = mix(tint(photo, 1.06, 0.99, 0.88), leaf, vivid) * (0.04 + 1.08 * scene.light)
     evergreen = (1 - smoothstep(yellowness, 0.45, 0.72)) * (1 - smoothstep(light, 0.1, 0.3))
-    turned = 0.95 * scene.vegetation * (1 - 0.35 * evergreen)
-    rest = 1 - scene.vegetation
-    result = mix(photo, scene.light * tint(photo, 1.02, 1.0, 0.98), 0.25 * rest)
-    land = rest * (1 - scene.sky) * (1 - smoothstep(blue - red, 0.0, 0.10))
+    turned = 0.95 * leaves * (1 - 0.2 * evergreen)
+    faded = scene.light * tint(photo, 1.02, 1.0, 0.98)
+    result = mix(photo, faded, (0.25 + 0.3 * smoothstep(blue - red, 0.0, 0.15)) * (1 - leaves))
+    land = (1 - leaves) * (1 - scene.sky) * (1 - smoothstep(blue - red, 0.0, 0.10))
     result = result * mix(tint(photo, 1.0, 1.0, 1.0), tint(photo, 1.14, 0.97, 0.78), land)
     return (mix(result, leaf, turned) * tint(photo, 1.0, 0.985, 0.96)).clamp(0, 1)
 
