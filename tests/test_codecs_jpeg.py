@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,35 @@ def test_fill_bytes_and_restart_markers_are_read() -> None:
     assert b"\xff\xd0" in data
     filled = data[:20] + b"\xff\xff\xff" + data[20:]
     np.testing.assert_array_equal(codecs.decode(filled).pixels, codecs.decode(data).pixels)
+
+
+def _jfif_2(data: bytearray) -> None:
+    data[data.index(b"JFIF") + 5] = 2
+
+
+def _few_coefficients(data: bytearray) -> None:
+    start = data.index(b"\xff\xda")
+    data[start + 2 + int.from_bytes(data[start + 2 : start + 4], "big") - 2] = 0
+
+
+def _zeros_before_the_end(data: bytearray) -> None:
+    data[-2:-2] = bytes(5000)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("slip", [_jfif_2, _few_coefficients, _zeros_before_the_end])
+def test_slips_of_cameras_that_bear_on_no_pixel_are_no_damage(
+    slip: Callable[[bytearray], None], progressive: bool
+) -> None:
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(samples.photo()).save(buffer, "JPEG", quality=90, progressive=progressive)
+    data = bytearray(buffer.getvalue())
+    cut = len(data) * 2 // 3
+    plain = codecs.decode(bytes(data)).pixels
+    slip(data)
+    np.testing.assert_array_equal(codecs.decode(bytes(data) + b"what a phone adds").pixels, plain)
+    with pytest.raises(DecodeError):
+        codecs.decode(bytes(data[:cut]) + b"\xff\xd9")
 
 
 @pytest.mark.parametrize(

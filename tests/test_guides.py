@@ -212,7 +212,10 @@ def test_dull_leaves_turn_in_autumn_but_not_still_water_of_their_colour(
     water = (slice(70, 118), slice(60, 96))
     photo[0][:, water[0], water[1]] = colour(*land)
     result = GUIDES["autumn"](photo)
-    leaves, still = mean(result, (slice(80, 116), slice(4, 44))), mean(result, (slice(86, 102), slice(72, 84)))
+    leaves, still = (
+        mean(result, (slice(80, 116), slice(4, 44))),
+        mean(result, (slice(86, 102), slice(72, 84))),
+    )
     assert (float(leaves[0]) > 1.2 * float(leaves[1])) == turns
     assert float(still[0]) < 1.2 * float(still[1])
 

@@ -7,6 +7,7 @@ segment is not kept, for the new file is always YCbCr.
 
 from __future__ import annotations
 
+import re
 import struct
 
 import numpy as np
@@ -20,6 +21,8 @@ from .jpeg_segments import Frame, Segment, all_built, broken, collected, walk
 from .second_pictures import note as dropped
 
 LARGEST = 65500  # of libjpeg
+_EOI = b"\xff\xd9"
+_LEFT_OVER = re.compile(r"(\d{1,9}) extraneous bytes before marker 0xd9")  # data that no pixel needed
 # What is left of the chroma decides: never fewer samples in a direction than the source had, if there is one.
 _SUBSAMPLINGS: dict[tuple[int, int], Chroma] = {
     (1, 1): "444",
@@ -47,13 +50,7 @@ def decode(data: bytes) -> Image:
     if cmyk:
         require_cmyk_profile(metadata.icc, "JPEG")
     try:
-        pixels = simplejpeg.decode_jpeg(
-            b"".join(walked.picture),
-            "CMYK" if cmyk else "RGB",
-            fastdct=False,
-            fastupsample=False,
-            strict=True,
-        )
+        pixels = _pixels(b"".join(walked.picture), "CMYK" if cmyk else "RGB")
     except ValueError as error:
         if "subsampling level" in str(error):
             raise UnsupportedError(
@@ -74,6 +71,24 @@ def decode(data: bytes) -> Image:
         metadata=metadata,
         note="; ".join(filter(None, (note, dropped(walked.segments, data)))),
     )
+
+
+def _pixels(data: bytes, colours: str) -> Pixels:
+    """What libjpeg makes of it, without a warning. Zeros that some cameras put before the end are left out.
+
+    Raises ValueError.
+    """
+    try:
+        decoded: Pixels = simplejpeg.decode_jpeg(
+            data, colours, fastdct=False, fastupsample=False, strict=True
+        )
+    except ValueError as error:
+        zeros = bytes(int(found[1])) if (found := _LEFT_OVER.search(str(error))) else b""
+        end = data.find(zeros + _EOI) if zeros else -1
+        if end < 0 or end + len(zeros) != data.find(_EOI):
+            raise
+        return _pixels(data[:end] + data[end + len(zeros) :], colours)
+    return decoded
 
 
 def encode(image: Image, options: EncodeOptions) -> bytes:

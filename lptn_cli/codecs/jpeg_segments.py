@@ -22,7 +22,9 @@ Kind = Literal["exif", "xmp", "extended", "icc", "iptc", "comment", "other"]
 
 _SOI, _EOI, _SOS, _COM, _APP0, _APP14 = 0xD8, 0xD9, 0xDA, 0xFE, 0xE0, 0xEE
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_EXIF, _ICC, _PHOTOSHOP = b"Exif\x00", b"ICC_PROFILE\x00", b"Photoshop 3.0\x00"
+_SEQUENTIAL = (0xC0, 0xC1)
+_ALL_COEFFICIENTS = bytes([0, 63, 0])  # first and last of a block, and no successive approximation
+_JFIF, _EXIF, _ICC, _PHOTOSHOP = b"JFIF\x00", b"Exif\x00", b"ICC_PROFILE\x00", b"Photoshop 3.0\x00"
 _MOST = 65533
 _MOST_SEGMENTS = 1 << 16  # each takes ten times its bytes in memory, if it is short
 
@@ -42,7 +44,9 @@ class Frame:
 class Walked:
     """The frame header, every APPn and COM before the first scan, and the file in pieces without metadata.
 
-    libjpeg must not see metadata: strict, it refuses a whole photo for one bad ICC segment.
+    libjpeg must not see metadata: strict, it refuses a whole photo for one bad ICC segment. Nor must it see
+    two slips of cameras and editors that bear on no pixel: a JFIF version other than 1, and in a sequential
+    picture a scan that says it has only some of the coefficients.
     """
 
     frame: Frame
@@ -77,12 +81,17 @@ def walk(data: bytes) -> Walked:
         elif marker == _SOS:
             if frame is None:
                 raise broken("a scan before its frame header")
+            if frame.marker in _SEQUENTIAL and length == 6 + 2 * body[0]:
+                picture.append(data[start : at - 3] + _ALL_COEFFICIENTS)
+                start = at
             return Walked(frame, found, [*picture, memoryview(data)[start:]])
         if _APP0 <= marker <= 0xEF or marker == _COM:
             found.append((marker, body))
             if len(found) > _MOST_SEGMENTS:
                 raise broken("more segments than a photo can have")
-        if marker in (_APP0, _APP14) or not (_APP0 < marker <= 0xEF or marker == _COM):
+        if marker == _APP0 and body.startswith(_JFIF) and len(body) > len(_JFIF):
+            picture.append(data[start : start + 9] + b"\x01" + data[start + 10 : at])
+        elif marker in (_APP0, _APP14) or not (_APP0 < marker <= 0xEF or marker == _COM):
             picture.append(data[start:at])
 
 
@@ -152,7 +161,7 @@ def _profile(bodies: list[bytes]) -> bytes | None:
 
 
 def _density(segments: list[Segment]) -> bytes | None:
-    jfif = (b for marker, b in segments if marker == _APP0 and b.startswith(b"JFIF\x00") and len(b) >= 12)
+    jfif = (b for marker, b in segments if marker == _APP0 and b.startswith(_JFIF) and len(b) >= 12)
     return next((body[7:12] for body in jfif), None)
 
 
