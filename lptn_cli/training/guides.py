@@ -132,8 +132,8 @@ def golden(photo: Tensor) -> Tensor:
 
 
 def autumn(photo: Tensor) -> Tensor:
-    """Leaves of every colour between red and gold, dull ones too, meadows of straw; dark evergreens turn less;
-    blues fade."""
+    """Leaves of every colour between red and gold, dull ones too, meadows of straw; dark evergreens turn
+    less; blues fade."""
     scene = Scene(photo)
     red, green, blue = photo.chunk(3, dim=1)
     leaves = torch.maximum(scene.vegetation, scene.dull_green * (1 - 0.7 * scene.town))
