@@ -31,7 +31,7 @@ from lptn_cli.parts import Parts, read_parts
 from lptn_cli.photos import MANIFEST as NAME
 from lptn_cli.photos import PARTS, shown
 from lptn_cli.plan import Job
-from lptn_cli.storage import Entry, Remote, explained, file_status, forget_listings
+from lptn_cli.storage import Entry, Remote, explained, file_status, forget_listings, located
 
 _SPARE_LINES = 1000  # superseded lines beyond as many as live ones that are worth a rewrite
 _CLOCK = 2_000_000_000  # ns; FAT keeps times to two seconds, network disks may round later
@@ -110,7 +110,7 @@ class Manifest:
             and entry.input == _place(photo.path)
             and (entry.size, entry.mtime_ns, entry.settings) == (photo.size, photo.mtime_ns, settings)
             and (found := file_status(job.output, listed=listed)) is not None
-            and found.st_size == entry.output_size
+            and entry.came(found.st_size, found.st_mtime_ns)
         )
 
     def owns(self, output: Path) -> bool:
@@ -121,8 +121,7 @@ class Manifest:
         return (
             entry is not None
             and found is not None
-            and found.st_size == entry.output_size
-            and abs(found.st_mtime_ns - entry.output_mtime_ns) <= clock
+            and entry.describes(found.st_size, found.st_mtime_ns, clock)
         )
 
     @property
@@ -134,11 +133,13 @@ class Manifest:
         return self._key(output) in self._entries
 
     def result_of_another(self, job: Job) -> str | None:
-        """The place of another photo that the output was made from, if both are still there."""
+        """The place of another photo that the output was made from, if both are still there; a URL is taken
+        for one that is."""
         entry = self._entries.get(self._key(job.output))
-        if entry is None or entry.input == _place(job.photo.path) or not os.path.lexists(entry.input):
+        if entry is None or entry.input == _place(job.photo.path):
             return None
-        return entry.input if self.owns(job.output) else None
+        there = isinstance(located(entry.input), Remote) or os.path.lexists(entry.input)
+        return entry.input if there and self.owns(job.output) else None
 
     def reload(self) -> None:
         """See what other runs on the same folder have finished meanwhile."""
@@ -150,14 +151,18 @@ class Manifest:
     def record(self, job: Job, settings: str, status: os.stat_result | Entry) -> None:
         """Note the photo as finished: `status` is that of its output, which is about to be put in place.
 
-        Should the process be killed before it is, it is not there and the photo is done again; were it
-        noted afterwards, an output that lptn wrote could be taken for somebody else's. Raises WriteError.
+        Should it never get there, the photo is done again, and what it was to replace is still known for
+        ours; were it noted afterwards, an output that lptn wrote could be taken for somebody else's. Raises
+        WriteError.
         """
         photo = job.photo
         key = self._key(job.output)
         try:
             made = (key, status.st_size, status.st_mtime_ns)
-            entry = Noted(*made, _place(photo.path), photo.size, photo.mtime_ns, settings, time.time_ns())
+            source = (_place(photo.path), photo.size, photo.mtime_ns)
+            old = self._entries.get(key)
+            before = (old.output_size, old.output_mtime_ns) if old else ()
+            entry = Noted(*made, *source, settings, time.time_ns(), *before)
             if self._parts:
                 self._parts.append(line_of(entry))
             with self._lock:

@@ -19,6 +19,19 @@ class Noted:
     mtime_ns: int
     settings: str
     noted: int = 0  # when, in ns; 0 in lines of older versions
+    before_size: int = 0  # of the result that this one was to replace; 0 if there was none
+    before_mtime_ns: int = 0
+
+    def describes(self, size: int, mtime_ns: int, clock: int) -> bool:
+        """Whether a file of that size and time, give or take `clock` ns, is the output or what it replaced."""
+        ours = ((self.output_size, self.output_mtime_ns), (self.before_size, self.before_mtime_ns))
+        return any(size == noted and abs(mtime_ns - at) <= clock for noted, at in ours)
+
+    def came(self, size: int, mtime_ns: int) -> bool:
+        """Whether a file of that size and time is the output, and not what it was to replace: a run may have
+        ended in between. Its time may be any later one, as copies have."""
+        late = abs(mtime_ns - self.output_mtime_ns) > abs(mtime_ns - self.before_mtime_ns)
+        return size == self.output_size and not (late and size == self.before_size)
 
 
 _TYPES = {name: int if name.endswith(("size", "_ns", "noted")) else str for name in Noted.__slots__}
@@ -36,7 +49,7 @@ def _parse(line: bytes) -> Noted | None:
         return None
     if not isinstance(fields, dict):
         return None
-    fields.setdefault("noted", 0)
+    fields = dict.fromkeys(("noted", "before_size", "before_mtime_ns"), 0) | fields
     if any(type(fields.get(name)) is not kind for name, kind in _TYPES.items()):
         return None
     return Noted(**{name: fields[name] for name in _TYPES})

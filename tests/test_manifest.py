@@ -13,6 +13,7 @@ from lptn_cli.manifest import Manifest
 from lptn_cli.photos import MANIFEST as NAME
 from lptn_cli.photos import from_stdin
 from lptn_cli.plan import Job
+from lptn_cli.storage import Entry
 from tests.manifests import make_job, record
 
 
@@ -74,6 +75,23 @@ def test_owns_ends_when_someone_changes_the_file(out: Path, job: Job) -> None:
     job.output.unlink()
     assert not manifest.owns(job.output)
     assert not manifest.owns(out / "never-seen.jpg")
+
+
+@pytest.mark.parametrize("same_size", [True, False])
+def test_what_was_to_be_replaced_is_ours_and_not_up_to_date(out: Path, job: Job, same_size: bool) -> None:
+    """A run that ends between the line and the file, as an upload that fails does."""
+    record(out, job, settings="first")
+    status = job.output.stat()
+    later = Entry("x.jpg", False, status.st_size + (not same_size), status.st_mtime_ns + 10**10)
+    with Manifest.open(out) as manifest:
+        manifest.record(job, "second", later)
+    for manifest in (manifest, Manifest.peek(out)):
+        assert manifest.owns(job.output)
+        assert not manifest.up_to_date(job, "second") and not manifest.up_to_date(job, "first")
+    job.output.write_bytes(bytes(later.st_size))
+    for time in (later.st_mtime_ns, later.st_mtime_ns + 10**15):  # in place, or copied there later
+        os.utime(job.output, ns=(time, time))
+        assert manifest.up_to_date(job, "second")
 
 
 def test_later_lines_win(out: Path, job: Job) -> None:

@@ -6,9 +6,11 @@ import functools
 import pickle
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
@@ -113,6 +115,35 @@ def test_somebody_elses_objects_are_safe(bucket: str, retouch: Retouch) -> None:
     again = retouch(*words, "-s", "0.5")
     assert (again.code, again.photos()["b.jpg"]) == (1, "failed")
     assert "was changed since" in again.stderr
+
+
+def test_a_photo_whose_upload_failed_is_done_again(
+    bucket: str, retouch: Retouch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (f"{bucket}/in/a.jpg", f"{bucket}/in/b.jpg", "-o", f"{bucket}/out/", "--json")
+    assert retouch(*words).code == 0
+    first, write = get(f"{bucket}/out/a.jpg"), storage.write
+
+    def failing(remote: Remote, data: bytes, **options: Any) -> None:
+        if remote.name == "a.jpg":
+            options["before"](storage.Entry(remote.name, False, len(data), time.time_ns()))
+            raise WriteError("the storage says: 503")
+        write(remote, data, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(storage, "write", failing)
+        assert retouch(*words, "-s", "0.5").photos() == {"a.jpg": "failed", "b.jpg": "written"}
+    assert get(f"{bucket}/out/a.jpg") == first
+    assert retouch(*words, "-s", "0.5").photos() == {"a.jpg": "written", "b.jpg": "up-to-date"}
+    assert get(f"{bucket}/out/a.jpg") != first
+
+
+def test_results_of_other_photos_in_a_bucket_are_not_replaced(bucket: str, retouch: Retouch) -> None:
+    put(f"{bucket}/2024/a.jpg", photo(40, 56, seed=8))
+    assert retouch(f"{bucket}/in", "-o", f"{bucket}/out").code == 0
+    ran = retouch(f"{bucket}/2024", "-o", f"{bucket}/out")
+    assert (ran.code, f"the result of {bucket}/in/a.jpg" in ran.error) == (2, True)
+    assert retouch(f"{bucket}/2024", "-o", f"{bucket}/out", "--overwrite").code == 0
 
 
 def test_an_object_that_appears_meanwhile_is_safe(bucket: str) -> None:
