@@ -23,7 +23,7 @@ class Noted:
     before_mtime_ns: int = 0
 
     def describes(self, size: int, mtime_ns: int, clock: int) -> bool:
-        """Whether a file of that size and time, give or take `clock` ns, is the output or what it replaced."""
+        """Whether a file of that size and time, within `clock` ns, is the output or what that replaced."""
         ours = ((self.output_size, self.output_mtime_ns), (self.before_size, self.before_mtime_ns))
         return any(size == noted and abs(mtime_ns - at) <= clock for noted, at in ours)
 
@@ -49,7 +49,7 @@ def _parse(line: bytes) -> Noted | None:
         return None
     if not isinstance(fields, dict):
         return None
-    fields = dict.fromkeys(("noted", "before_size", "before_mtime_ns"), 0) | fields
+    fields = {"noted": 0, "before_size": 0, "before_mtime_ns": 0, **fields}
     if any(type(fields.get(name)) is not kind for name, kind in _TYPES.items()):
         return None
     return Noted(**{name: fields[name] for name in _TYPES})

@@ -22,6 +22,7 @@ from lptn_cli.codecs.image import Chroma, Pixels
 from lptn_cli.cores import CORES
 from lptn_cli.errors import DeviceError, PresetError, TooSmallError
 from lptn_cli.finish import STRIP_ROWS, finish, fit, shrink
+from lptn_cli.gamut import with_the_rest
 from lptn_cli.jpeg_on_cuda import scan_codec
 from lptn_cli.memory import memory_told
 from lptn_cli.network import LPTN, channels_last
@@ -202,11 +203,16 @@ class Retoucher:
     def _translate(
         self, small: FloatImage, orientation: int, icc: bytes | None
     ) -> tuple[FloatImage, FloatImage, FloatImage | None]:
-        """The network on an image as stored in the file: look (h, w, 3), gain and saturation (h, w, 1)."""
+        """The network on an image as stored in the file: look (h, w, 3), gain and saturation (h, w, 1).
+
+        It sees sRGB alone, as it did in training: on the far side of that gamut encoded values go down to -5.
+        """
         upright = to_srgb(turn_upright(small, orientation), icc)
+        seen = upright.clip(0, 1)
         with torch.inference_mode():
-            translation = self._network.translate(_tensor(upright).to(self.device))
-        look = turn_back(from_srgb(_array(translation.image), icc), orientation)
+            translation = self._network.translate(_tensor(seen).to(self.device))
+        look = with_the_rest(_array(translation.image), upright, seen)
+        look = turn_back(from_srgb(look, icc), orientation)
         gain, saturation = translation.gain, translation.saturation
         return (
             look,

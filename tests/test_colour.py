@@ -12,6 +12,7 @@ from demo.scenes import render
 from lptn_cli import codecs
 from lptn_cli.codecs import icc
 from lptn_cli.codecs.image import EncodeOptions, Format, Image, Metadata
+from lptn_cli.gamut import with_the_rest
 from tests.codec_samples import profile
 from tests.command import Retouch, load, run
 
@@ -61,6 +62,33 @@ def test_every_space_gets_the_look_that_srgb_gets(name: str, spaces: Path, tmp_p
         assert load(result).metadata.icc == profile(space)
         print(name, space, f"{difference(seen(result), expected):.2f}")
         assert difference(seen(result), expected) <= 1, space
+
+
+@pytest.mark.parametrize("name", ["retouch", "summer-to-winter"])
+def test_colours_that_srgb_has_not_change_nothing_beside_them(name: str, tmp_path: Path) -> None:
+    """Measured beside them: 0.0; when the network saw numbers beyond sRGB, 39 and 0.8."""
+    rgb, p3 = render("village", 480, 320).astype(np.float32), profile("p3")
+    patch, beside = np.s_[200:, 60:300], np.s_[:, 340:]
+    vivid = icc.from_srgb(rgb, p3)
+    vivid[patch] = (0.1, 0.95, 0.15)
+    save_in(tmp_path / "in" / "clipped.png", icc.to_srgb(vivid, p3).clip(0, 1), p3)
+    save_in(tmp_path / "in" / "vivid.png", icc.to_srgb(vivid, p3), p3)
+    assert run("retouch", tmp_path / "in", "-o", tmp_path, "-p", name, "-d", "cpu").code == 0
+    clipped, result = seen(tmp_path / "clipped.png"), seen(tmp_path / "vivid.png")
+    assert difference(result[beside], clipped[beside]) < 0.1
+    least = [image[250:, 100:260, 0].max() for image in (result, clipped)]  # of red, in the green
+    assert least[0] < -0.1 + least[1] if name == "retouch" else least[0] > 0.2
+
+
+def test_what_the_network_did_not_see_is_left_as_far_as_colour_is() -> None:
+    photo = np.array([[[-2.0, 0.9, 0.1], [0.2, 0.9, 0.1]]], np.float32)
+    seen: icc.Floats = photo.clip(0, 1)
+    np.testing.assert_allclose(with_the_rest(seen, photo, seen), photo, atol=1e-6)
+    grey = np.full_like(photo, 0.4)
+    np.testing.assert_allclose(with_the_rest(grey, photo, seen), grey, atol=1e-6)
+    darker = with_the_rest(seen * np.float32(0.5), photo, seen)
+    np.testing.assert_allclose(darker[0, 0, 0], -2 * 0.5**2.4, rtol=1e-5)
+    np.testing.assert_allclose(darker[0, 1], 0.5 * photo[0, 1], rtol=1e-5)
 
 
 @pytest.mark.parametrize("format", ["png", "tiff"])

@@ -85,9 +85,9 @@ def test_what_was_to_be_replaced_is_ours_and_not_up_to_date(out: Path, job: Job,
     later = Entry("x.jpg", False, status.st_size + (not same_size), status.st_mtime_ns + 10**10)
     with Manifest.open(out) as manifest:
         manifest.record(job, "second", later)
-    for manifest in (manifest, Manifest.peek(out)):
-        assert manifest.owns(job.output)
-        assert not manifest.up_to_date(job, "second") and not manifest.up_to_date(job, "first")
+    for known in (manifest, Manifest.peek(out)):
+        assert known.owns(job.output)
+        assert not known.up_to_date(job, "second") and not known.up_to_date(job, "first")
     job.output.write_bytes(bytes(later.st_size))
     for time in (later.st_mtime_ns, later.st_mtime_ns + 10**15):  # in place, or copied there later
         os.utime(job.output, ns=(time, time))
