@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -36,6 +36,7 @@ UNREADABLE = (
     TypeError,
     struct.error,
 )
+MADE_BY = {"made_by": "lptn"}  # in the header of weights
 WRAPPERS = ("params_ema", "params", "state_dict")  # what BasicSR and Lightning put round the weights
 
 
@@ -45,9 +46,16 @@ def import_checkpoint(
     """Make the preset NAME in `folder` of an LPTN checkpoint, .pth or .safetensors.
 
     Nothing but tensors is unpickled. Without a native scale the preset works the published way, at full
-    resolution. Raises UsageError (name taken or unusable), PresetError (not the weights of an LPTN).
+    resolution. Raises UsageError (name taken or unusable), PresetError (not the weights of an LPTN, or those
+    of a preset of lptn).
     """
-    network = LPTN.from_state_dict(read_checkpoint(checkpoint))
+    state = read_checkpoint(checkpoint)
+    network = LPTN.from_state_dict(state)
+    if network.trans_low.context or _is_ours(
+        checkpoint
+    ):  # it needs another padding, normalization and output
+        remedy = f"put the .toml that was made with it beside it and give that to -p, or both into {folder}"
+        raise PresetError(f"{checkpoint} holds the weights of a preset of lptn; {remedy}")
     said = {
         "description": f"imported from {checkpoint.name}",
         "trained": f"elsewhere; {network.form} form, num_high {network.num_high}",
@@ -78,6 +86,13 @@ def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
     return state
 
 
+def _is_ours(path: Path) -> bool:
+    if path.suffix != ".safetensors":
+        return False
+    with safe_open(path, "pt") as file:
+        return MADE_BY.items() <= (file.metadata() or {}).items()
+
+
 def place_for(name: str, folder: Path, *, overwrite: bool) -> Path:
     """Where the TOML of a new preset goes. Raises UsageError for a name that cannot be used or is taken."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) or name.endswith(".toml"):
@@ -97,7 +112,8 @@ def write_preset(
     The TOML comes last: a preset that can be found is whole. Raises UsageError, OutputError.
     """
     path = place_for(name, folder, overwrite=overwrite)
-    weights = save({key: value.contiguous().cpu() for key, value in network.state_dict().items()})
+    state = {key: value.contiguous().cpu() for key, value in network.state_dict().items()}
+    weights = save(state, MADE_BY)
     variant = network.variant
     keys: dict[str, Any] = {
         **said,

@@ -107,7 +107,7 @@ def import_checkpoint(
 def _say_ready(made: Preset) -> None:
     from lptn_cli import preset as presets
 
-    known = made.path.parent == presets.user_folder()
+    known = made.path.parent in presets.folders()
     chosen = made.name if known else shlex.quote(str(made.path))
     typer.echo(f"lptn: {made.path} is ready: lptn retouch photos/ -p {chosen}", err=True)
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.command import load, run, tree
+from tests.conftest import make_preset
 from tests.seeded import seeded_state
 
 
@@ -48,3 +49,24 @@ def test_import_refuses_what_is_no_checkpoint(tmp_path: Path) -> None:
     for name in ("x.pth", "other.pth", "missing.pth"):
         ran = run("import", tmp_path / name, "boom", "--to", tmp_path / "presets")
         assert ran.code == 4 and "lptn: " in ran.error
+
+
+@pytest.mark.parametrize("context", [True, False])
+def test_weights_of_a_preset_of_ours_are_no_checkpoint_to_import(context: bool, tmp_path: Path) -> None:
+    """Its TOML says what the weights do not: how it pads, what comes last."""
+    made = make_preset(tmp_path / "sent", context=context)
+    ran = run("import", made.weights, "mine", "--to", tmp_path / "presets")
+    assert ran.code == 4 and "put the .toml that was made with it beside it" in ran.error
+    assert not (tmp_path / "presets").exists()
+
+
+def test_import_without_a_home_says_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save(seeded_state("paper", nrb_low=1, nrb_high=1, num_high=3), tmp_path / "net_g.pth")
+
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nobody)
+    ran = run("import", tmp_path / "net_g.pth", "mine", "--to", tmp_path / "presets")
+    assert ran.code == 0 and f"-p {tmp_path}/presets/mine.toml" in ran.error

@@ -14,7 +14,7 @@ from lptn_cli.codecs import decode, encode
 from lptn_cli.codecs.image import EncodeOptions, Image
 from lptn_cli.preset import Preset
 from lptn_cli.training import evaluation
-from lptn_cli.training.data import load_groups
+from lptn_cli.training.data import load_groups, load_photos, split
 from lptn_cli.training.judge import GROUPS, judged, load_judge
 from tests.command import run, save
 from tests.conftest import photo
@@ -125,16 +125,38 @@ def test_nothing_to_measure_is_said(preset: Preset, tmp_path: Path) -> None:
         assert (ran.code, said in ran.error) == (3, True)
 
 
-def test_held_back_photos_are_those_of_training_on_all_folders_together(
+def test_held_back_photos_are_those_of_training_however_the_folders_are_given(
     preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A folder that training took no photo back from gives none."""
+    for n in range(200):
+        save(tmp_path / str(n % 2) / f"{n}.png", photo(16, 20, seed=n))
+    folders = [tmp_path / "0", tmp_path / "1"]
+    monkeypatch.setattr(evaluation, "on_photos", lambda _, photos: {"photos": photos})
+
+    def measured(*given: Path) -> set[bytes]:
+        figures = evaluation.evaluate(str(preset.path), given, None, held_back=True, device="cpu")
+        return {pixels.tobytes() for pixels in figures["photos"]["photos"]}
+
+    for given in (folders, [tmp_path]):
+        kept = {pixels.tobytes() for pixels in load_groups(given, given, [], 16).held_back}
+        assert len(kept) > 5
+        assert measured(*folders) == measured(tmp_path) == kept
+        assert measured(folders[0]) | measured(folders[1]) == kept
+
+
+def test_of_several_folders_that_are_trained_on_each_holds_back_a_photo_of_its_own(
+    preset: Preset, tmp_path: Path
+) -> None:
     for n in range(24):
         save(tmp_path / str(n % 2) / f"{n}.png", photo(70, 80, seed=n))
     folders = [tmp_path / "0", tmp_path / "1"]
     kept = load_groups(folders, folders, [], 64).held_back
-    monkeypatch.setattr(evaluation, "on_photos", lambda _, photos: {"photos": photos})
-    figures = evaluation.evaluate(str(preset.path), folders, None, held_back=True, device="cpu")
-    assert figures["photos"]["count"] == len(kept)
-    alone = [evaluation.evaluate(str(preset.path), [f], None, held_back=True, device="cpu") for f in folders]
-    assert sum(found["photos"]["count"] for found in alone) > len(kept)
+    for folder in folders:
+        (one,) = split(load_photos(folder, 64))[1]
+        assert any(np.array_equal(one.pixels, pixels) for pixels in kept)
+
+
+def test_of_a_few_photos_none_is_held_back_and_that_is_said(preset: Preset, tmp_path: Path) -> None:
+    save(tmp_path / "a.png", photo(70, 80))
+    ran = run("evaluate", "-p", preset.path, "-d", "cpu", "--photos", tmp_path, "--held-back")
+    assert (ran.code, "holds back none of these photos" in ran.error) == (3, True)

@@ -14,7 +14,7 @@ import torch
 
 from lptn_cli.errors import OutputError, StartError, UsageError, WriteError
 from lptn_cli.network import LPTN
-from lptn_cli.preset import Preset
+from lptn_cli.preset import Preset, read
 from lptn_cli.signals import Stop
 from lptn_cli.training import run
 from lptn_cli.training.data import load_pairs
@@ -98,6 +98,25 @@ def test_an_earlier_run_is_not_thrown_away(pairs: Path, tmp_path: Path) -> None:
         train(pairs, tmp_path, Listener(), resume=True)
 
 
+def test_a_resumed_run_keeps_what_was_said_of_its_preset(pairs: Path, tmp_path: Path) -> None:
+    train(pairs, tmp_path, Listener(stop_after=1))
+    assert (
+        train(pairs, tmp_path, Listener(stop_after=1), resume=True, description="").description == "brighter"
+    )
+    made = train(pairs, tmp_path, Listener(stop_after=1), resume=True, description="warmer")
+    assert made.description == "warmer"
+
+
+def test_a_resumed_run_replaces_no_other_preset_of_its_name(pairs: Path, tmp_path: Path) -> None:
+    train(pairs, tmp_path, Listener(stop_after=1))
+    other = make_preset(tmp_path / "presets", "mine")
+    with pytest.raises(UsageError, match="is not of the run that is to be resumed; give its folder with -o"):
+        train(pairs, tmp_path, Listener(stop_after=1), resume=True)
+    assert read(other.path).sha256 == other.sha256
+    made = train(pairs, tmp_path, Listener(stop_after=1), resume=True, overwrite=True, description="")
+    assert (made.description, made.sha256 == other.sha256) == ("", False)
+
+
 def test_too_few_pairs_is_said(pairs: Path, tmp_path: Path) -> None:
     for part in ("input", "target"):
         (tmp_path / part).mkdir()
@@ -116,14 +135,15 @@ def test_a_run_of_another_network_is_not_resumed(pairs: Path, tmp_path: Path) ->
         network = LPTN(nrb_low=1, nrb_high=1, num_high=3, variant=OWN, context=context)
         return Trainer(network, PairObjective(data, CPU), CPU)
 
-    torch.save(trainer(context=False).state(), tmp_path / "old.pt")
-    with pytest.raises(StartError, match=r"old\.pt is of another network.*begin anew, with --start"):
-        trainer(context=True).resume(tmp_path / "old.pt")
+    for context, option in ((False, "--no-context"), (True, "--context")):
+        torch.save(trainer(context=context).state(), tmp_path / "other.pt")
+        with pytest.raises(StartError, match=rf"other\.pt is of a run {option}; resume it so"):
+            trainer(context=not context).resume(tmp_path / "other.pt")
     other_sizes = trainer(context=True).state()
     first = "trans_low.context.layers.0.weight"
     other_sizes["network"] = {**other_sizes["network"], first: other_sizes["network"][first][:, :128]}
     torch.save(other_sizes, tmp_path / "sizes.pt")
-    with pytest.raises(StartError, match=r"sizes\.pt is of another network"):
+    with pytest.raises(StartError, match=r"sizes\.pt is of another network.*begin anew"):
         trainer(context=True).resume(tmp_path / "sizes.pt")
 
 

@@ -28,11 +28,11 @@ class Listener:
 
 def train(
     pairs: Path, work: Path, listener: Listener,
-    *, resume: bool = False, minutes: float = 10, overwrite: bool = False,
+    *, resume: bool = False, minutes: float = 10, overwrite: bool = False, description: str = "brighter",
 ) -> Preset:  # fmt: skip
     return run.train(
         "mine", partial(run.pairs, pairs, [pairs / "target"], [pairs / "target"]),
         minutes=minutes, resume=resume, native_scale=64, levels=4, device="cpu", seed=1,
-        work=work / "work", to=work / "presets", overwrite=overwrite, said={"description": "brighter"},
+        work=work / "work", to=work / "presets", overwrite=overwrite, said={"description": description},
         report=listener, stop=listener.stop,
     )  # fmt: skip

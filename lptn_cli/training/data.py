@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TypeVar
 
 import numpy as np
@@ -179,23 +179,25 @@ def load_groups(
     Raises UsageError when too few are left to train on, StoppedError.
     """
     skipped: list[str] = []
-    sides = []
-    for folders in (photos, targets):
-        side = [Pair(name, p, p) for f in folders for name, p in _load(f, short_side, skipped, stop=stop)]
-        if len(side) < LEAST:
-            names = ", ".join(map(str, folders))
-            raise UsageError(f"{names}: {len(side)} usable photos; training needs {LEAST} on each side")
-        sides.append(side)
-    train, held = split(sides[0])
-    wanted, _ = split(sides[1])
-    same = [Pair(name, p, p) for f in identity for name, p in _load(f, short_side, skipped, stop=stop)]
-    alone, _ = split(same)
+    parts = []
+    for folders in (photos, targets, identity):
+        train: list[Named] = []
+        held: list[Named] = []
+        for folder in folders:
+            learned, kept = split(load_photos(folder, short_side, skipped, stop=stop))
+            train, held = [*train, *learned], [*held, *kept]
+        parts.append((train, held))
+    for folders, (train, held) in zip((photos, targets), parts, strict=False):
+        if len(train) + len(held) < LEAST:
+            names, count = ", ".join(map(str, folders)), len(train) + len(held)
+            raise UsageError(f"{names}: {count} usable photos; training needs {LEAST} on each side")
+    (train, held), (wanted, _), (same, _) = parts
     return GroupData(
-        [pair.input for pair in train],
-        [pair.input for pair in wanted],
-        [pair.input for pair in held],
+        [photo.pixels for photo in train],
+        [photo.pixels for photo in wanted],
+        [photo.pixels for photo in held],
         skipped,
-        alone,
+        [Pair(photo.name, photo.pixels, photo.pixels) for photo in same],
     )
 
 
@@ -260,7 +262,8 @@ def _levels(image: NDArray[np.float32]) -> Pixels8:
 
 
 def split(photos: Sequence[T]) -> tuple[list[T], list[T]]:
-    """Training and held-back photos: by a hash of the name, so that every run holds back the same ones."""
+    """Training and held-back photos of one folder: by a hash of the name, so that every run holds back the
+    same ones; of LEAST photos or more at least one."""
     ranked = sorted(photos, key=_rank)
     held = sum(_rank(photo) < HELD_BACK for photo in ranked)
     if not held and len(ranked) >= LEAST:
@@ -269,6 +272,6 @@ def split(photos: Sequence[T]) -> tuple[list[T], list[T]]:
 
 
 def _rank(photo: Pair | Named) -> float:
-    """A number from 0 to 1 that depends on the photo's name alone."""
-    digest = hashlib.sha256(photo.name.encode(errors="replace")).digest()
+    """A number from 0 to 1 that depends on the photo's own name alone, whichever folder above was given."""
+    digest = hashlib.sha256(PurePath(photo.name).name.encode(errors="replace")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

@@ -28,7 +28,7 @@ from lptn_cli.finish import shrink
 from lptn_cli.luma import luma_of_planes
 from lptn_cli.photos import shown
 from lptn_cli.training import losses
-from lptn_cli.training.data import Pixels8, load_photos, load_sides, split, tensor
+from lptn_cli.training.data import Named, Pixels8, load_photos, load_sides, split, tensor
 from lptn_cli.training.judge import judged, load_judge
 from lptn_cli.training.pictures import write_sheet
 from lptn_cli.translate import Retoucher
@@ -64,15 +64,21 @@ def evaluate(
     look = Retoucher(preset, device)
     skipped: list[str] = []
     both = load_sides(pairs, LARGEST, skipped, least=look.min_side) if pairs else []
-    alone = [photo for f in photos for photo in load_photos(f, LARGEST, skipped, least=look.min_side)]
-    if held_back:
-        both, alone = split(both)[1], split(alone)[1]
+    alone: list[Named] = []
+    usable = 0
+    for folder in photos:
+        found = load_photos(folder, LARGEST, skipped, least=look.min_side)
+        usable += len(found)
+        alone += split(found)[1] if held_back else found
     for line in skipped:
         note(f"skipped {line}")
     if pairs and not both:
         raise NoPhotosError(f"{shown(pairs)} holds no usable pairs, as input/NAME and target/NAME")
-    if photos and not alone:
+    if photos and not usable:
         raise NoPhotosError(f"no usable photos in {', '.join(map(shown, photos))}")
+    both = split(both)[1] if held_back else both
+    if not both and not alone:
+        raise NoPhotosError("training holds back none of these photos; leave --held-back out")
     figures: dict[str, dict[str, Any]] = {}
     if both:
         on = on_pairs(look, [(pair.input, pair.target) for pair in both])

@@ -28,6 +28,7 @@ from torch import Tensor
 from lptn_cli.atomic import write_atomic
 from lptn_cli.codecs import encode
 from lptn_cli.codecs.image import EncodeOptions, Image
+from lptn_cli.errors import LptnError
 from lptn_cli.training.data import PairData, load_pairs, pixels_of, tensor
 from lptn_cli.training.maxim import Maxim
 from lptn_cli.training.pairs import PairObjective, psnr
@@ -187,4 +188,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except LptnError as error:
+        sys.stderr.write(f"lptn: {error}\n")
+        sys.exit(error.exit_code)

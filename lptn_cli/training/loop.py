@@ -179,9 +179,16 @@ class Trainer:
                         f"with {name} {value}" if value else f"without {name}"
                     )
                     raise StartError(f"{fact}; resume it so, or train with another --work folder")
+            has_context = any(".context." in key for key in state["network"])
+            if has_context != bool(self.network.trans_low.context):
+                option = "--context" if has_context else "--no-context"
+                fact = f"{checkpoint} is of a run {option}"
+                raise StartError(f"{fact}; resume it so, or train with another --work folder")
             if _shapes(state["network"]) != _shapes(self.network.state_dict()):
                 fact = f"{checkpoint} is of another network, as an earlier lptn trained it"
-                raise StartError(f"{fact}; begin anew, with --start from the preset that it made")
+                raise StartError(
+                    f"{fact}; begin anew in another --work folder, with --start from the preset that it made"
+                )
             self.network.load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.objective.resume(state.get("objective", {}))

@@ -127,7 +127,7 @@ def train(
     checkpoint = work / "checkpoint.pt"
     if checkpoint.exists() and not resume:
         raise UsageError(f"{checkpoint} is of an earlier run; go on with --resume, or delete it")
-    place_for(name, to, overwrite=overwrite or resume)
+    place = place_for(name, to, overwrite=overwrite or resume)
     on = find_device(device)
     preset = _preset_to_start_with(start, native_scale)
     for folder, option in ((work, "--work"), (to, "-o")):  # now, not after the first minutes of training
@@ -148,6 +148,7 @@ def train(
     trainer = Trainer(network, source.objective, on, seed, options)
     if resume:
         trainer.resume(checkpoint)
+        said = _said_before(place, trainer.averaged, said, overwrite=overwrite)
     begun_at = trainer.step
     notebook = Notebook(work, report, anew=not resume)
 
@@ -171,6 +172,27 @@ def train(
         if not stop.asked:
             report.note(f"the {minutes:g} minutes are used up; give more --minutes to go on")
     return read(to / f"{name}.toml")
+
+
+def _said_before(
+    place: Path, averaged: Mapping[str, torch.Tensor], said: Mapping[str, str], *, overwrite: bool
+) -> Mapping[str, str]:
+    """The description and license of the preset that a run to be resumed has made, if there are no new ones.
+
+    Raises UsageError: what lies at its place is another preset.
+    """
+    if not place.exists():
+        return said
+    made = read(place)
+    weights = load_network(made).state_dict()
+    same = weights.keys() == averaged.keys() and all(
+        torch.equal(value, averaged[key].cpu()) for key, value in weights.items()
+    )
+    if not same and not overwrite:
+        fact = f"the preset {made.name} in {place.parent} is not of the run that is to be resumed"
+        raise UsageError(f"{fact}; give its folder with -o, or replace it with --overwrite")
+    before = {"description": made.description, "license": made.license} if same else {}
+    return {**before, **{key: words for key, words in said.items() if words}}
 
 
 def _preset_to_start_with(start: str | None, native_scale: int) -> Preset | None:
