@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import machine, publish
-from lptn_cli import Retoucher, codecs, photos
+from lptn_cli import Retoucher, codecs
 from lptn_cli.batch import MAX_WORKERS
 from lptn_cli.codecs import jpeg_scans
 from lptn_cli.codecs.image import EncodeOptions, Image
 from lptn_cli.cores import CORES
 from lptn_cli.develop import Devices
+from lptn_cli.discover import discover
 from lptn_cli.manifest import Manifest
 from lptn_cli.pipeline import retouch_all
 from lptn_cli.plan import Job
@@ -93,7 +94,7 @@ def disk_to_disk(device: str, count: int) -> dict[str, Any]:
 
 
 def _run(look: Retoucher, folder: Path, out: Path) -> tuple[float, list[Outcome]]:
-    found = photos.discover([folder])
+    found = discover([folder])
     jobs = [Job(n, one, out / one.relative, None) for n, one in enumerate(found, 1)]
     report = Timed()
     started = time.perf_counter()

@@ -11,7 +11,7 @@ from demo.page import Look, write_page
 from demo.scenes import write_demo_photos
 from demo.sheet import write_sheet
 from lptn_cli import preset as presets
-from lptn_cli.photos import discover
+from lptn_cli.discover import discover
 
 SHEET_ROWS = 12
 

@@ -13,6 +13,7 @@ from lptn_cli.atomic import require_writable, sweep
 from lptn_cli.codecs.formats import OUTPUT_SUFFIXES, SUFFIXES
 from lptn_cli.cores import CORES
 from lptn_cli.destination import Destination, Engine
+from lptn_cli.discover import discover, is_folder
 from lptn_cli.errors import NoPhotosError, OutputError, UsageError, WriteError
 from lptn_cli.manifest import Manifest
 from lptn_cli.photos import Photo, shown
@@ -66,7 +67,8 @@ def find(
         raise UsageError("one of the inputs is empty; is a shell variable unset?")
     paths = [located(text) for text in inputs]
     passed_over: list[Path] = []
-    found = photos.discover(
+    done = Manifest.peek(skip) if skip else None
+    found = discover(
         paths,
         recursive=recursive,
         include=include,
@@ -74,17 +76,16 @@ def find(
         limit=limit,
         skip=skip,
         mirrored=photos.listed(files_from, null=null) if files_from else (),
+        is_result=done.owns if done and not done.is_empty else None,
+        results_in=lambda folder: Manifest.peek(folder).knows,
         passed_over=passed_over,
     )
     for folder in passed_over:
-        note(f"{shown(folder)} holds results of an earlier run and is passed over; to retouch them name it")
-    if skip:  # results of an earlier run that lie among the photos
-        results = Manifest.peek(skip)
-        found = found if results.is_empty else [one for one in found if not results.owns(one.path)]
+        note(f"results of an earlier run in {shown(folder)} are passed over; to retouch them name it")
     if not found:
         where = ", ".join(map(shown, paths)) or f"the list {files_from}"
         raise NoPhotosError(f"no photos in {where}")
-    return found, len(inputs) == 1 and not files_from and not photos.is_folder(paths[0])
+    return found, len(inputs) == 1 and not files_from and not is_folder(paths[0])
 
 
 def plan(
@@ -114,7 +115,7 @@ def plan(
 def _refuse_unknown_suffix(destination: Destination) -> None:
     """Raise UsageError for `-o photo.gif`, which would otherwise become a folder."""
     path = destination.path
-    if not path or destination.is_folder or photos.is_folder(path):
+    if not path or destination.is_folder or is_folder(path):
         return
     if path.suffix.lower() in OTHER_SUFFIXES:
         formats = " ".join(OUTPUT_SUFFIXES)

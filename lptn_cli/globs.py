@@ -1,4 +1,4 @@
-"""Globs of --include and --exclude, on paths below the folder that was given; see `photos.discover`."""
+"""Globs of --include and --exclude, on paths below the folder that was given; see `discover`."""
 
 from __future__ import annotations
 

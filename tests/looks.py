@@ -11,9 +11,9 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from lptn_cli import photos
 from lptn_cli.codecs.image import Pixels
 from lptn_cli.develop import Devices
+from lptn_cli.discover import discover
 from lptn_cli.pipeline import retouch_all
 from lptn_cli.plan import Job
 from lptn_cli.preset import Preset
@@ -59,7 +59,7 @@ def jobs(folder: Path, count: int, pixels: Pixels | None = None) -> list[Job]:
     data = photo(20, 30) if pixels is None else pixels
     for n in range(count):
         save(folder / "in" / f"{n:02d}.png", data)
-    found = photos.discover([folder / "in"])
+    found = discover([folder / "in"])
     return [Job(n, found[n - 1], folder / "out" / f"{n:02d}.png", None) for n in range(1, count + 1)]
 
 

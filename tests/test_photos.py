@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lptn_cli.photos import Photo, discover, from_stdin, read, readable
+from lptn_cli.discover import discover
+from lptn_cli.photos import Photo, from_stdin, read, readable
 from lptn_cli.plan import plan
 from tests.command import touch
 

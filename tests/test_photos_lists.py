@@ -12,8 +12,9 @@ from pathlib import Path, PurePath
 
 import pytest
 
+from lptn_cli.discover import discover
 from lptn_cli.errors import ReadError, UsageError
-from lptn_cli.photos import Photo, discover, from_stdin, listed, read, shown
+from lptn_cli.photos import Photo, from_stdin, listed, read, shown
 from lptn_cli.plan import plan
 from tests.command import touch
 

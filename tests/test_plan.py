@@ -9,8 +9,9 @@ from pathlib import Path, PurePath
 import pytest
 
 from lptn_cli.codecs.formats import Format
+from lptn_cli.discover import discover
 from lptn_cli.errors import UsageError
-from lptn_cli.photos import Photo, discover
+from lptn_cli.photos import Photo
 from lptn_cli.plan import Job, looks_like_file, output_folder, plan
 from tests.command import touch
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
+from lptn_cli.discover import discover
 from lptn_cli.manifest import Manifest
-from lptn_cli.photos import discover
 from lptn_cli.pipeline import done_meanwhile
 from lptn_cli.plan import Job, plan
 from lptn_cli.preset import Preset
@@ -140,12 +141,30 @@ def test_another_way_to_the_same_folder_redoes_nothing(
     assert set(again.photos().values()) == {"up-to-date"}
 
 
-def test_a_folder_of_results_is_told_and_one_of_a_run_that_wrote_nothing_is_walked(
+def test_results_among_photos_are_passed_over_and_told_and_the_photos_are_not(
     folder: Path, retouch: Retouch, tmp_path: Path
 ) -> None:
-    assert retouch(tmp_path / "typo.jpg", "-o", folder / "sub").code == 1
-    assert len(retouch(folder, "-o", tmp_path / "out", "--json").photos()) == 3
     assert retouch(folder / "a.jpg", "-o", folder / "sub").code == 0
-    ran = retouch(folder, "-o", tmp_path / "out2", "--json")
-    assert len(ran.photos()) == 2
-    assert f"{folder / 'sub'} holds results of an earlier run and is passed over" in ran.stderr
+    ran = retouch(folder, "-o", tmp_path / "out", "--json")
+    assert tree(tmp_path / "out") == {"a.jpg", "b.jpg", "sub/c.png"}
+    assert f"results of an earlier run in {folder / 'sub'} are passed over" in ran.stderr
+    assert retouch(folder / "sub", "-o", tmp_path / "named").code == 0
+    assert tree(tmp_path / "named") == {"a.jpg", "c.png"}
+    shutil.copytree(folder, tmp_path / "copy")  # with times of today
+    os.utime(tmp_path / "copy" / "sub" / "a.jpg")
+    assert retouch(tmp_path / "copy", "-o", tmp_path / "out2").code == 0
+    assert tree(tmp_path / "out2") == {"a.jpg", "b.jpg", "sub/c.png"}
+
+
+def test_a_result_that_is_named_is_tried(folder: Path, retouch: Retouch) -> None:
+    words = ("-o", folder, "--name", "{stem}-x{ext}")
+    assert retouch(folder / "a.jpg", *words).code == 0
+    assert retouch(folder / "a-x.jpg", *words).code == 0
+    assert (folder / "a-x-x.jpg").is_file()
+
+
+def test_results_beside_their_photos_do_not_count_towards_the_limit(folder: Path, retouch: Retouch) -> None:
+    for limit, written in ((1, 1), (2, 1), (3, 1)):
+        ran = retouch(folder, "-o", folder, "--name", "{dir}/{stem}-x{ext}", "--limit", limit, "--json")
+        assert ran.events[-1]["written"] == written
+    assert (folder / "sub" / "c-x.png").is_file()

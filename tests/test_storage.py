@@ -175,6 +175,10 @@ def test_results_of_earlier_runs_are_no_photos(bucket: str, retouch: Retouch) ->
     ran = retouch(f"{bucket}/in", "-o", f"{bucket}/second", "--json")
     assert (ran.code, ran.events[-1]["written"]) == (0, 3)
     assert names(f"{bucket}/second") == MIRROR
+    put(f"{bucket}/in/out/sub/new.jpg", photo(40, 56, seed=5))
+    ran = retouch(f"{bucket}/in", "-o", f"{bucket}/third")
+    assert names(f"{bucket}/third") == {*MIRROR, "out/sub/new.jpg"}
+    assert f"results of an earlier run in {bucket}/in/out are passed over" in ran.stderr
 
 
 def test_shards_in_a_bucket(bucket: str, retouch: Retouch) -> None:

@@ -16,10 +16,11 @@ from torch import Tensor
 
 from lptn_cli.codecs import decode
 from lptn_cli.codecs.icc import profile_of, to_srgb
+from lptn_cli.discover import discover, is_folder
 from lptn_cli.errors import PhotoError, StoppedError, TooLargeError, UsageError
 from lptn_cli.finish import loops, shrink
 from lptn_cli.orientation import turn_upright
-from lptn_cli.photos import discover, is_folder, read, shown
+from lptn_cli.photos import read, shown
 from lptn_cli.signals import Stop
 
 HELD_BACK = 0.05  # share of the photos that training never sees

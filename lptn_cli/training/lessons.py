@@ -191,5 +191,4 @@ if __name__ == "__main__":
     try:
         main()
     except LptnError as error:
-        sys.stderr.write(f"lptn: {error}\n")
-        sys.exit(error.exit_code)
+        argparse.ArgumentParser().exit(error.exit_code, f"lptn: {error}\n")
