@@ -14,6 +14,8 @@ import tifffile
 
 from lptn_cli import codecs
 from lptn_cli.codecs.ifd import Field, pack
+from lptn_cli.codecs.image import EncodeOptions
+from lptn_cli.codecs.metadata import left_out
 from lptn_cli.codecs.raw_kinds import raw_kind
 from lptn_cli.errors import PhotoError, TooLargeError, UnsupportedError
 
@@ -66,6 +68,27 @@ def test_tiff_associated_alpha_is_divided_out() -> None:
     multiplied = ((pixels.astype(int) * 128 + 127) // 255).astype(np.uint8)
     data = tiff(np.concatenate([multiplied, alpha], 2), photometric="rgb", extrasamples=["assocalpha"])
     assert np.abs(codecs.decode(data).pixels.astype(int) - pixels).max() <= 2
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_a_saved_selection_is_no_transparency(colour: bool) -> None:
+    pixels, selection = samples.photo(20, 30), np.zeros((20, 30), np.uint8)
+    selection[5:9] = 255
+    all_channels = np.dstack([pixels if colour else pixels[..., :1], selection])
+    kind = "rgb" if colour else "minisblack"
+    data = tiff(all_channels, photometric=kind, planarconfig="contig", extrasamples=["unspecified"])
+    image = codecs.decode(data)
+    assert image.alpha is None and image.selection is not None and image.grey != colour
+    np.testing.assert_array_equal(image.selection, selection)
+    written = codecs.encode(image, EncodeOptions("tiff", depth=16))
+    with tifffile.TiffFile(io.BytesIO(written)) as file:
+        assert [int(kind) for kind in file.pages.first.extrasamples] == [0]
+        np.testing.assert_array_equal(file.asarray(), all_channels.astype(np.uint16) * 257)
+    told = left_out(image, EncodeOptions("jpeg"))
+    assert told == "loses its saved selection, which JPEG cannot hold"
+    plain = codecs.decode(codecs.encode(image, EncodeOptions("png")))
+    assert plain.alpha is None and left_out(image, EncodeOptions("tiff")) == ""
+    np.testing.assert_array_equal(plain.pixels, image.pixels)
 
 
 def test_tiff_of_several_pages_gives_the_first() -> None:

@@ -56,6 +56,7 @@ class Image:
 
     pixels: (H, W, 3) uint8 or uint16, RGB, C-contiguous; a grey file gives three equal channels.
     alpha: (H, W) of the same dtype, or None.
+    selection: the same, of a TIFF with a further channel that is not its transparency; only TIFF holds it.
     note: what of the file is not in here, worded to follow its name: "has 3 pages, only the first is kept".
     """
 
@@ -66,6 +67,7 @@ class Image:
     subsampling: Chroma | None = None  # of a JPEG or AVIF in colour; None elsewhere
     metadata: Metadata = Metadata()
     note: str = ""
+    selection: Pixels | None = None
     lossless: bool = False  # of a WebP, which may be either; False elsewhere
 
     @property

@@ -58,12 +58,13 @@ def left_out(image: Image, options: EncodeOptions) -> str:
     """
     name = options.format.upper()
     if options.format == "jpeg" and image.alpha is not None:
-        opaque = image.alpha.min() == np.iinfo(image.alpha.dtype).max
-        return "" if opaque else f"is laid on white where it is transparent, which {name} cannot be"
-    if options.metadata == "none" or options.format not in ("webp", "avif"):
+        if image.alpha.min() < np.iinfo(image.alpha.dtype).max:
+            return f"is laid on white where it is transparent, which {name} cannot be"
         return ""
-    parts = ["IPTC"] if photoshop.iptc_record(image.metadata.iptc or b"") else []
-    parts += ["comment"] if image.metadata.comments else []
+    parts = ["saved selection"] if image.selection is not None and options.format != "tiff" else []
+    if options.metadata != "none" and options.format in ("webp", "avif"):
+        parts += ["IPTC"] if photoshop.iptc_record(image.metadata.iptc or b"") else []
+        parts += ["comment"] if image.metadata.comments else []
     return f"loses its {' and '.join(parts)}, which {name} cannot hold" if parts else ""
 
 

@@ -78,8 +78,8 @@ def with_depth(image: Image, options: EncodeOptions) -> Image:
     if depth == image.depth:
         return image
     convert = _to_8 if depth == 8 else _to_16
-    alpha = None if image.alpha is None else convert(image.alpha)
-    return replace(image, pixels=convert(image.pixels), alpha=alpha)
+    alpha, selection = (None if plane is None else convert(plane) for plane in (image.alpha, image.selection))
+    return replace(image, pixels=convert(image.pixels), alpha=alpha, selection=selection)
 
 
 def _to_8(samples: Pixels) -> Pixels:

@@ -35,6 +35,7 @@ _broken = partial(damaged, "TIFF")
 _REMEDY = "export it as 8-bit or 16-bit RGB with ZIP or LZW compression first"
 _COMPRESSIONS = frozenset({1, 5, 8, 32773, 32946, 34926, 50000})  # none, LZW, deflate, PackBits, Zstandard
 _CMYK, _INK_SET, _FLOAT = 5, 332, 3
+_ASSOCIATED, _UNASSOCIATED = 1, 2  # of ExtraSamples: transparency, that colours are multiplied by or not
 _COLOURS = {0: 1, 1: 1, 2: 3, _CMYK: 4}  # channels by photometric interpretation
 _PHOTOMETRIC = {
     3: "palette",
@@ -72,7 +73,7 @@ class _Page:
     height: int
     photometric: int
     channels: int
-    associated: bool
+    extra: int  # what the channel after the colours is: ExtraSamples, 0 if not said
 
     @property
     def cmyk(self) -> bool:
@@ -106,7 +107,10 @@ def decode(data: bytes) -> Image:
     if page.photometric == 0:
         top = np.iinfo(samples.dtype).max
         samples = np.concatenate([top - samples[..., :1], samples[..., 1:]], axis=2)
-    if page.associated:
+    selection = None
+    if page.channels > _COLOURS[page.photometric] and page.extra not in (_ASSOCIATED, _UNASSOCIATED):
+        selection, samples = np.ascontiguousarray(samples[..., -1]), samples[..., :-1]
+    elif page.extra == _ASSOCIATED:
         samples = unmultiplied(samples)
     if page.cmyk:
         colours, metadata = from_cmyk(samples[..., :4], metadata, "TIFF")
@@ -123,19 +127,24 @@ def decode(data: bytes) -> Image:
         grey=grey,
         metadata=metadata,
         note="; ".join(notes),
+        selection=selection,
     )
 
 
 def encode(image: Image, options: EncodeOptions) -> bytes:
     """Raises EncodeError over 4 GB; `options.quality` has no meaning here."""
     buffer = io.BytesIO()
+    samples: NDArray[Any] = joined(image)
+    extras = [] if image.alpha is None else ["unassalpha"]
+    if image.selection is not None:
+        samples, extras = np.dstack([samples, image.selection]), [*extras, "unspecified"]
     try:
         with tifffile.TiffWriter(buffer, byteorder=order_for(image.metadata), bigtiff=False) as writer:
             writer.write(
-                joined(image),
+                samples,
                 photometric="minisblack" if image.grey else "rgb",
-                planarconfig=None if image.grey and image.alpha is None else "contig",
-                extrasamples=None if image.alpha is None else ["unassalpha"],
+                planarconfig="contig" if samples.ndim == 3 else None,
+                extrasamples=extras or None,
                 compression="zlib",
                 predictor=True,
                 metadata=None,
@@ -176,7 +185,7 @@ def _first_page(data: bytes) -> _Page:
     if ifd.integer(259, 1) not in _COMPRESSIONS:
         raise UnsupportedError(f"it is a TIFF of compression {ifd.integer(259, 1)}; {_REMEDY}")
     _check_layout(data, ifd, width, height)
-    return _Page(layout, ifd, width, height, photometric, channels, extra == 1 and ifd.integer(338, 0) == 1)
+    return _Page(layout, ifd, width, height, photometric, channels, ifd.integer(338, 0) if extra else 0)
 
 
 def _page_count(data: bytes, first: _Page) -> int:
