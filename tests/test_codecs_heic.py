@@ -12,6 +12,7 @@ import pytest
 from lptn_cli import codecs
 from lptn_cli.codecs import exif
 from lptn_cli.codecs.image import EncodeOptions
+from lptn_cli.codecs.xmp import WRAPPED
 from lptn_cli.errors import DecodeError, PhotoError, TooLargeError, UnsupportedError
 
 from . import camera_samples as cameras
@@ -50,6 +51,19 @@ def test_metadata_comes_to_a_jpeg() -> None:
         assert words in metadata.exif
     hidden = codecs.encode(codecs.decode(data), EncodeOptions("jpeg", metadata="no-gps"))
     assert samples.GPS_WORDS not in hidden and b"Lucida" in hidden
+
+
+@pytest.mark.parametrize(
+    "word",
+    [b" tiff:Orientation='6'>", b"><tiff:Orientation>6</tiff:Orientation>"],
+    ids=["attribute", "element"],
+)
+def test_xmp_says_no_orientation_that_the_pixels_no_longer_have(word: bytes) -> None:
+    rest = b"<tiff:Make>m</tiff:Make></rdf:Description>"
+    inside = b"<rdf:Description xmlns:tiff='http://ns.adobe.com/tiff/1.0/'" + word + rest
+    image = codecs.decode(cameras.heic(exif=samples.exif_block(6), xmp=WRAPPED % inside))
+    packet = codecs.decode(codecs.encode(image, EncodeOptions("jpeg"))).metadata.xmp
+    assert packet is not None and b"Orientation" not in packet and b"<tiff:Make>m</tiff:Make>" in packet
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])

@@ -22,6 +22,7 @@ from .damage import damaged
 from .icc import of_primaries
 from .image import Chroma, Header, Image
 from .samples import split, unmultiplied, widened
+from .xmp import without_orientation
 
 _broken = partial(damaged, "HEIC")
 _SUBSAMPLINGS: dict[int, Chroma] = {444: "444", 422: "422", 420: "420"}
@@ -48,14 +49,19 @@ def decode(data: bytes) -> Image:
     if picture.premultiplied_alpha:
         samples = unmultiplied(samples if samples.ndim == 3 else samples[..., np.newaxis])
     pixels, alpha, grey = split(samples)
-    metadata = still.metadata
+    metadata = replace(  # libheif has turned the pixels
+        still.metadata,
+        orientation=1,
+        xmp=without_orientation(still.metadata.xmp) if still.metadata.xmp else None,
+        icc=still.metadata.icc or of_primaries(still.coding[0]),
+    )
     return Image(
         pixels=pixels,
         format="heic",
         alpha=alpha,
         grey=grey,
         subsampling=_SUBSAMPLINGS.get(picture.info.get("chroma", 0)),
-        metadata=replace(metadata, orientation=1, icc=metadata.icc or of_primaries(still.coding[0])),
+        metadata=metadata,
         note=f"has {len(file)} pictures, only the main one is kept" if len(file) > 1 else "",
     )
 

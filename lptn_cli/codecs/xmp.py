@@ -23,6 +23,7 @@ _STALE_NAMESPACES = (
     "http://ns.apple.com/HDRGainMap/1.0/",
     "http://ns.google.com/photos/1.0/container/",
 )
+_ORIENTATION = "http://ns.adobe.com/tiff/1.0/Orientation"
 _CAMERA_RAW = "http://ns.adobe.com/camera-raw-settings/1.0/"
 _STALE = (
     *_STALE_NAMESPACES,
@@ -62,6 +63,14 @@ def without_stale(packet: bytes) -> bytes:
         return _cut(
             packet, lambda name, value: name.startswith(_STALE) or value[1:-1].decode() in _STALE_NAMESPACES
         )
+    except XmlError:
+        return packet
+
+
+def without_orientation(packet: bytes) -> bytes:
+    """The packet without tiff:Orientation, for a picture that was turned. One that cannot be read stays."""
+    try:
+        return _cut(packet, lambda name, _: name == _ORIENTATION)
     except XmlError:
         return packet
 
