@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import PIL.Image
@@ -14,7 +14,8 @@ import pytest
 
 from lptn_cli import codecs
 from lptn_cli.codecs import png
-from lptn_cli.codecs.image import EncodeOptions, Metadata
+from lptn_cli.codecs.icc import of_primaries, profile_of, to_srgb
+from lptn_cli.codecs.image import EncodeOptions, Format, Metadata
 from lptn_cli.errors import DecodeError, TooLargeError, UnsupportedError
 
 from . import codec_samples as samples
@@ -78,6 +79,19 @@ def test_png_comments_in_any_encoding_come_back() -> None:
     comments = (b"plain", "Grüße".encode(), b"latin \xe4")
     image = codecs.decode(samples.file("png", Metadata(comments=comments)))
     assert image.metadata.comments == (b"plain", "Grüße".encode(), "latin ä".encode())
+
+
+def test_colours_that_only_a_png_chunk_tells_reach_every_format() -> None:
+    header, *rest = samples.png_chunks(samples.saved("PNG"))
+    data = samples.png(header, (b"cICP", bytes([12, 13, 0, 1])), *rest)
+    image = codecs.decode(data)
+    red = np.array([[[1, 0, 0]]], np.float32)
+    assert float(to_srgb(red, profile_of(image.metadata)).max()) > 1.05
+    for format in get_args(Format):
+        written = codecs.decode(codecs.encode(image, EncodeOptions(format)))
+        assert profile_of(written.metadata) == of_primaries(12)
+    with pytest.raises(UnsupportedError, match="HDR PNG"):
+        codecs.decode(samples.png(header, (b"cICP", bytes([9, 16, 0, 1])), *rest))
 
 
 @pytest.mark.parametrize("where", [0.2, 0.5, 0.9])

@@ -13,6 +13,7 @@ from lptn_cli.errors import UnsupportedError
 from . import exif
 from .boxes import BoxError, boxes
 from .damage import damaged
+from .icc import HDR_CURVES
 from .image import Chroma, Metadata
 
 Place = tuple[bytes, int, int]  # what holds it, start, length; not cut out, for thousands may overlap
@@ -89,7 +90,7 @@ def checked_still(data: bytes, name: str) -> Still:
         raise damaged(name, error) from None
     if not width or not height:
         raise damaged(name, "its header says 0 pixels")
-    if still.coding[1] in (16, 18):
+    if still.coding[1] in HDR_CURVES:
         raise UnsupportedError(f"it is an HDR {name}; export it as SDR first")
     return still
 

@@ -20,7 +20,8 @@ from .image import Metadata
 
 Floats = NDArray[np.float32]
 
-# By their number in ITU-T H.273: x, y, Y of red, green and blue. BT.2020 and Display P3.
+HDR_CURVES = 16, 18  # transfer by its number in ITU-T H.273: PQ and HLG
+# By their number there: x, y, Y of red, green and blue. BT.2020 and Display P3.
 _PRIMARIES = {
     9: [0.708, 0.292, 1.0, 0.170, 0.797, 1.0, 0.131, 0.046, 1.0],
     12: [0.680, 0.320, 1.0, 0.265, 0.690, 1.0, 0.150, 0.060, 1.0],

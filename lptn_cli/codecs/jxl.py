@@ -20,7 +20,7 @@ from lptn_cli.errors import UnsupportedError
 from . import exif, jpeg
 from .boxes import BoxError
 from .damage import damaged
-from .icc import of_primaries
+from .icc import HDR_CURVES, of_primaries
 from .image import Header, Image, Metadata
 from .jxl_header import Codestream, Colours, Parts, read_codestream, read_parts
 from .samples import from_floats, from_linear, split, widened
@@ -29,7 +29,7 @@ _broken = partial(damaged, "JPEG XL")
 _FAILURES = (imagecodecs.JpegxlError, ValueError, RuntimeError)
 
 _PROFILES = {1: 1, 9: 9, 11: 12}  # of JPEG XL's primaries those of `icc`: sRGB, BT.2020, Display P3
-_D65, _LINEAR, _SRGB_CURVE, _HDR_CURVES = 1, 8, 13, (16, 18)
+_D65, _LINEAR, _SRGB_CURVE = 1, 8, 13
 
 
 def read_header(data: bytes) -> Header:
@@ -90,7 +90,7 @@ def _read(data: bytes) -> tuple[Parts, Codestream]:
 
 
 def _check(colours: Colours) -> None:
-    if colours.transfer in _HDR_CURVES:
+    if colours.transfer in HDR_CURVES:
         raise UnsupportedError("it is an HDR JPEG XL; export it as SDR first")
     if colours.icc:
         raise UnsupportedError("it is a JPEG XL whose profile cannot be read; export it as PNG or TIFF first")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from lptn_cli.errors import EncodeError, UnsupportedError
 
 from .damage import damaged
+from .icc import HDR_CURVES, of_primaries
 from .image import EncodeOptions, Header, Image
 from .png_chunks import collected, written
 from .samples import joined, split
@@ -45,11 +47,14 @@ def read_header(data: bytes) -> Header:
 
 
 def decode(data: bytes) -> Image:
-    """Raises DecodeError, also for a wrong checksum in any chunk; UnsupportedError for an animation."""
+    """Raises DecodeError, also for a wrong checksum in any chunk; UnsupportedError for animations and HDR."""
     header = read_header(data)
     chunks = _walk(data)
     if any(kind == b"acTL" for kind, _ in chunks):
         raise UnsupportedError("it is an animated PNG; export one frame of it first")
+    coding = next((body for kind, body in chunks if kind == b"cICP" and len(body) == 4), None)
+    if coding and coding[1] in HDR_CURVES:
+        raise UnsupportedError("it is an HDR PNG; export it as SDR first")
     picture = [_chunk(kind, body) for kind, body in chunks if kind in _PICTURE]
     try:
         samples: NDArray[Any] = imagecodecs.png_decode(b"".join([_SIGNATURE, *picture]))
@@ -58,8 +63,10 @@ def decode(data: bytes) -> Image:
     if samples.shape[:2] != (header.height, header.width):
         raise _broken("two sizes")
     pixels, alpha, grey = split(samples)
-    rest = [(kind, bytes(body)) for kind, body in chunks if kind not in _PICTURE]
-    return Image(pixels=pixels, format="png", alpha=alpha, grey=grey, metadata=collected(rest))
+    metadata = collected([(kind, bytes(body)) for kind, body in chunks if kind not in _PICTURE])
+    if metadata.icc is None and coding and not grey:
+        metadata = replace(metadata, icc=of_primaries(coding[0]))
+    return Image(pixels=pixels, format="png", alpha=alpha, grey=grey, metadata=metadata)
 
 
 def encode(image: Image, options: EncodeOptions) -> bytes:
