@@ -26,6 +26,7 @@ from typing import Any
 from lptn_cli.errors import ReadError, StartError, UsageError, WriteError
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.DOTALL)
+_ACCOUNT = {"account_name", "account_host"}  # abfss://photos@account.dfs.core.windows.net/2024
 _EXTRAS = {
     "s3": "s3",
     "s3a": "s3",
@@ -223,18 +224,28 @@ def _filesystem(remote: Remote) -> Any:
     scheme = remote.parts[0].rstrip(":")
     not_served = UsageError(f"{remote}: {scheme}:// is not served; mount it, and give the folder")
     try:
-        # ftp://, sftp:// and others connect to a host that only the URL knows
-        if "host" in fsspec.get_filesystem_class(scheme)._get_kwargs_from_urls(str(remote)):
-            raise not_served
-        return fsspec.filesystem(scheme)
-    except ImportError as error:
-        extra = _EXTRAS.get(scheme)
-        remedy = f"pip install 'lptn[{extra}]'" if extra else str(error)
-        raise StartError(f"{remote}: {scheme}:// needs a package that is not installed: {remedy}") from error
+        said = fsspec.get_filesystem_class(scheme)._get_kwargs_from_urls(str(remote))
     except ValueError as error:
         raise UsageError(f"{remote}: no kind of storage is called {scheme}://") from error
+    except ImportError as error:
+        raise _without_its_package(remote, scheme, error) from error
+    if "host" in said:  # ftp://, sftp:// and others connect to a host that only the URL knows
+        raise not_served
+    try:
+        return fsspec.filesystem(scheme, **{key: said[key] for key in _ACCOUNT & said.keys()})
+    except ImportError as error:
+        raise _without_its_package(remote, scheme, error) from error
+    except ValueError as error:  # of the client, which az:// wants to know an account
+        fact = f"{remote}: {' '.join(str(error).split())}"
+        raise StartError(f"{fact}; give the account and its credentials in the environment") from error
     except TypeError as error:  # github:// wants more than a URL says
         raise not_served from error
+
+
+def _without_its_package(remote: Remote, scheme: str, error: ImportError) -> StartError:
+    extra = _EXTRAS.get(scheme)
+    remedy = f"pip install 'lptn[{extra}]'" if extra else str(error)
+    return StartError(f"{remote}: {scheme}:// needs a package that is not installed: {remedy}")
 
 
 def _key(remote: Remote) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from lptn_cli import storage
 from lptn_cli.errors import ReadError, UsageError, WriteError
@@ -222,6 +223,27 @@ def test_a_missing_package_is_named(url: str, code: int, said: str, retouch: Ret
         save(tmp_path / "a.jpg", photo(40, 56))
         ran = retouch(*words)
         assert (ran.code, said in ran.error) == (code, True), ran
+
+
+def test_storage_that_lacks_credentials_says_so(retouch: Retouch, tmp_path: Path) -> None:
+    class Asking(MemoryFileSystem):  # type: ignore[misc]
+        cachable = False
+
+        def __init__(self, account_name: str = "", **options: Any) -> None:
+            if not account_name:
+                raise ValueError("Must provide an account_name with credentials!")
+            super().__init__(**options)
+
+        @staticmethod
+        def _get_kwargs_from_urls(path: str) -> dict[str, str]:
+            return {"account_name": "acct", "account_host": ""} if "@" in path else {}
+
+    fsspec.register_implementation("asking", Asking, clobber=True)
+    ran = retouch("asking://photos/2024/", "-o", tmp_path / "out")
+    assert ran.code == 4 and "Must provide an account_name" in ran.error and "in the environment" in ran.error
+    assert (
+        retouch("asking://photos@acct/2024/", "-o", tmp_path / "out").code == 1
+    )  # it is asked, and has none
 
 
 def test_a_photo_from_the_web(retouch: Retouch, tmp_path: Path) -> None:
