@@ -181,6 +181,10 @@ def run(
             raise UsageError("--compare writes a page for a folder of results; give a folder with -o")
         _refuse_unwritable(jobs[0].output)
         return _run(jobs, settings, None, report, None, engine, max_errors)
+    if compare:
+        from lptn_cli.gallery import require_own_page
+
+        require_own_page(folder, settings)
     with Manifest.open(folder, str(destination.shard or "")) as manifest:
         if not settings.overwrite:
             _refuse_results_of_others(jobs, manifest)

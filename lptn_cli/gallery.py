@@ -24,7 +24,7 @@ from lptn_cli.codecs import decode, encode, read_header
 from lptn_cli.codecs.icc import profile_of, to_srgb
 from lptn_cli.codecs.image import EncodeOptions, Image
 from lptn_cli.cores import CORES
-from lptn_cli.errors import PhotoError, WriteError
+from lptn_cli.errors import OutputError, PhotoError, WriteError
 from lptn_cli.finish import shrink
 from lptn_cli.orientation import turn_upright
 from lptn_cli.photos import GALLERY, read, shown
@@ -43,11 +43,9 @@ IN_BROWSERS = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".avif")
 def write_gallery(folder: Path, jobs: Sequence[Job], settings: Settings) -> Path:
     """Make the pictures of these jobs, which are done, and FOLDER/compare.html; returns the page's path.
 
-    Raises WriteError when the page or the pictures cannot be written, or the page is somebody else's.
+    Raises WriteError when the page or the pictures cannot be written, OutputError for somebody else's page.
     """
-    page = folder / PAGE
-    if not settings.overwrite and _is_foreign(page):
-        raise WriteError(f"{shown(page)} exists and lptn did not write it; --overwrite replaces it")
+    page = require_own_page(folder, settings)
     write_atomic(folder / PICTURES / GALLERY, b"", overwrite=True)
     with ThreadPoolExecutor(CORES) as pool:
         entries = [entry for entry in pool.map(partial(_entry, folder), jobs) if entry]
@@ -55,6 +53,14 @@ def write_gallery(folder: Path, jobs: Sequence[Job], settings: Settings) -> Path
     data = json.dumps(said, ensure_ascii=True).replace("<", "\\u003c")
     template = Path(__file__).with_suffix(".html").read_text("utf-8")
     write_atomic(page, template.replace("@DATA@", data).encode(), overwrite=True)
+    return page
+
+
+def require_own_page(folder: Path, settings: Settings) -> Path:
+    """Where the page goes. Raises OutputError when somebody else's is there."""
+    page = folder / PAGE
+    if not settings.overwrite and _is_foreign(page):
+        raise OutputError(f"{shown(page)} exists and lptn did not write it; --overwrite replaces it")
     return page
 
 
