@@ -81,8 +81,10 @@ def show_presets(
     if as_json:
         typer.echo(json.dumps(chosen.as_json(), indent=2, default=str))
     else:
-        for key, value in chosen.as_json().items():
-            typer.echo(f"{key.replace('_', ' '):14} {value}")
+        said = chosen.as_json()
+        figures = said.pop("figures")
+        for key, value in {**said, **figures}.items():
+            typer.echo(f"{key.replace('_', ' '):28} {value}")
 
 
 def import_checkpoint(

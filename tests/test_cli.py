@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -263,6 +264,10 @@ def test_presets_lists_and_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert {"description", "trained", "license", "figures"} <= shown.keys()
     text = run("presets", "dusk").stdout.decode()
     assert made.sha256 in text and "Apache-2.0" in text
+    with made.path.open("a") as toml:
+        toml.write("\n[figures]\nstructure = 0.98\n")
+    assert json.loads(run("presets", "dusk", "--json").stdout)["figures"] == {"structure": 0.98}
+    assert re.search(r"(?m)^structure +0\.98$", run("presets", "dusk").stdout.decode())
 
 
 @pytest.mark.parametrize("words", ["lptn retouch -p du", "lptn retouch --preset du", "lptn presets du"])

@@ -48,7 +48,7 @@ def test_it_is_small_of_the_papers_form_and_says_how_it_was_made(look: Retoucher
     for heading in ("## How it was made", "## Figures", "## What it is bad at", "lptn train "):
         assert heading in card
     assert "licence" in card
-    assert set(tomllib.loads(preset.path.read_text("utf-8"))) >= {"sha256", "padding", "trained"}
+    assert set(tomllib.loads(preset.path.read_text("utf-8"))) >= {"sha256", "padding", "trained", "figures"}
 
 
 def test_a_flat_photo_stays_flat_up_to_its_border(look: Retoucher) -> None:
