@@ -169,7 +169,7 @@ def test_few_photos_are_made_more_with_a_guide_and_many_are_not(monkeypatch: pyt
     assert np.array_equal(guided.wanted[8], wanted)
     assert len(UnpairedObjective(data, CPU).batches.photos) == 8
     kept = replace(data, identity=[Pair("", photos[0], photos[0])])
-    assert len(UnpairedObjective(kept, CPU, night).batches.photos) == 8
+    assert len(UnpairedObjective(kept, CPU, night).batches.photos) == 32
     monkeypatch.setattr("lptn_cli.training.unpaired.FEW", 8)
     assert len(UnpairedObjective(data, CPU, night).batches.photos) == 8
 

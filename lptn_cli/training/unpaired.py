@@ -50,8 +50,7 @@ class UnpairedObjective:
     With a guide, a hand-written look (guides.py), the results stay near to what it makes of the photos. Every
     fourth batch is of photos to leave alone, where there are any. With `undo`, the guide of the way back,
     every fourth is of what that makes of the targets, which are wanted back: real photos, sharp to the edges.
-    Few photos are learned by heart: with a guide, which knows what is wanted of any, they are made more, but
-    not beside photos to leave alone, which other renderings would resemble.
+    Few photos are learned by heart: with a guide, which knows what is wanted of any, they are made more.
     """
 
     learning_rate = 6e-4
@@ -62,7 +61,7 @@ class UnpairedObjective:
         self.data, self.device = data, device
         self.undone = [Pair("", _guided(undo, photo), photo) for photo in data.targets] if undo else []
         self.weights = GUIDED if guide else FREE
-        few = guide and len(data.photos) < FEW and not data.identity
+        few = guide and len(data.photos) < FEW
         photos = _made_more(data.photos) if few else data.photos
         wanted = [_guided(guide, photo) for photo in photos] if guide else None
         self.batches = GroupBatches(photos, data.targets, wanted)
