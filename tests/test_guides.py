@@ -202,24 +202,6 @@ def test_haze_over_green_hills_does_not_turn_to_gold() -> None:
     assert hazy[0] > hazy[1] > hazy[2] > 0.55 * hazy[0]
 
 
-@pytest.mark.parametrize(
-    ("land", "turns"), [((0.30, 0.33, 0.26), True), ((0.30, 0.33, 0.36), False)], ids=["dull", "blue"]
-)
-def test_dull_leaves_turn_in_autumn_but_not_still_water_of_their_colour(
-    land: tuple[float, ...], turns: bool
-) -> None:
-    photo = landscape(colour(0.5, 0.7, 0.9), colour(*land), colour(0.3, 0.3, 0.3))
-    water = (slice(70, 118), slice(60, 96))
-    photo[0][:, water[0], water[1]] = colour(*land)
-    result = GUIDES["autumn"](photo)
-    leaves, still = (
-        mean(result, (slice(80, 116), slice(4, 44))),
-        mean(result, (slice(86, 102), slice(72, 84))),
-    )
-    assert (float(leaves[0]) > 1.2 * float(leaves[1])) == turns
-    assert float(still[0]) < 1.2 * float(still[1])
-
-
 def test_winter_leaves_room_above_its_whites_for_the_detail_of_large_photos() -> None:
     snow = luma(GUIDES["winter"](landscape(colour(0.9, 0.9, 0.9), colour(0.6, 0.9, 0.3), colour(1, 1, 1))))
     assert float(snow.quantile(0.99)) > 0.8 and float(snow.max()) < 0.91

@@ -132,27 +132,26 @@ def golden(photo: Tensor) -> Tensor:
 
 
 def autumn(photo: Tensor) -> Tensor:
-    """Leaves of every colour between red and gold, dull ones too, meadows of straw; dark evergreens turn
-    less; blues fade."""
+    """Leaves of every colour between red and gold, meadows of straw; dark evergreens turn less."""
     scene = Scene(photo)
     red, green, blue = photo.chunk(3, dim=1)
-    leaves = torch.maximum(scene.vegetation, scene.dull_green * (1 - 0.7 * scene.town))
     yellowness = blur(red, 2) / blur(green, 2).clamp(min=0.04)  # 0.4: a spruce; 0.9: a birch
     light = blur(scene.light, 2)
     ripe = 1.2 * yellowness + 0.9 * light.sqrt()
-    mean = (ripe * leaves).sum((2, 3), keepdim=True) / leaves.sum((2, 3), keepdim=True).clamp(min=1)
+    all_leaves = scene.vegetation.sum((2, 3), keepdim=True).clamp(min=1)
+    mean = (ripe * scene.vegetation).sum((2, 3), keepdim=True) / all_leaves
     ripe = (0.5 + 2.2 * (ripe - mean)).clamp(0, 1)  # the colours of one photo differ, however green it is
     leaf = mix(tint(photo, 2.12, 0.53, 0.27), tint(photo, 1.84, 0.73, 0.15), smoothstep(ripe, 0, 0.5))
     leaf = mix(leaf, tint(photo, 1.43, 0.96, 0.12), smoothstep(ripe, 0.5, 1))
     meadow = smoothstep(scene.height, 0.45, 0.7) * (1 - smoothstep(scene.texture, 0.02, 0.045))
     leaf = mix(leaf, tint(photo, 1.38, 0.94, 0.33), 0.85 * meadow)
-    vivid = smoothstep(scene.colourful, 0.05, 0.5)  # what is green by haze alone stays pale
+    vivid = smoothstep(scene.colourful, 0.05, 0.55)  # what is green by haze alone stays pale
     leaf = mix(tint(photo, 1.06, 0.99, 0.88), leaf, vivid) * (0.04 + 1.08 * scene.light)
     evergreen = (1 - smoothstep(yellowness, 0.45, 0.72)) * (1 - smoothstep(light, 0.1, 0.3))
-    turned = 0.95 * leaves * (1 - 0.2 * evergreen)
-    faded = scene.light * tint(photo, 1.02, 1.0, 0.98)
-    result = mix(photo, faded, (0.25 + 0.3 * smoothstep(blue - red, 0.0, 0.15)) * (1 - leaves))
-    land = (1 - leaves) * (1 - scene.sky) * (1 - smoothstep(blue - red, 0.0, 0.10))
+    turned = 0.95 * scene.vegetation * (1 - 0.35 * evergreen)
+    rest = 1 - scene.vegetation
+    result = mix(photo, scene.light * tint(photo, 1.02, 1.0, 0.98), 0.25 * rest)
+    land = rest * (1 - scene.sky) * (1 - smoothstep(blue - red, 0.0, 0.10))
     result = result * mix(tint(photo, 1.0, 1.0, 1.0), tint(photo, 1.14, 0.97, 0.78), land)
     return (mix(result, leaf, turned) * tint(photo, 1.0, 0.985, 0.96)).clamp(0, 1)
 

@@ -76,16 +76,6 @@ class Scene:
         return green * (1 - turquoise) * smoothstep(g, 0.03, 0.1) * (1 - self.sky)
 
     @cached_property
-    def dull_green(self) -> Tensor:
-        """Greener than it is red or blue, if only a little; neither smooth nor among blue, as water is."""
-        r, g, b = self.photo.chunk(3, dim=1)
-        g1 = g.clamp(min=0.04)
-        green = smoothstep((g - b) / g1, 0.02, 0.14) * smoothstep((g - 0.92 * r) / g1, -0.05, 0.04)
-        turquoise = smoothstep(b / g1, 0.6, 0.8) * (1 - smoothstep(r / g1, 0.3, 0.55))
-        land = smoothstep(self.texture, 0.006, 0.016) * (1 - smoothstep(blur(b - r, 5), -0.03, 0.04))
-        return green * (1 - turquoise) * smoothstep(g, 0.02, 0.07) * land * (1 - self.sky)
-
-    @cached_property
     def town(self) -> Tensor:
         """Where edges run level and upright, as on houses; on rocks and in woods they run every way."""
         across, down = _slopes(self.light)
