@@ -81,7 +81,7 @@ def find(
         passed_over=passed_over,
     )
     for folder in passed_over:
-        note(f"results of an earlier run in {shown(folder)} are passed over; to retouch them name it")
+        note(f"results of an earlier run in {shown(folder)} are passed over; to retouch them name it alone")
     if not found:
         where = ", ".join(map(shown, paths)) or f"the list {files_from}"
         raise NoPhotosError(f"no photos in {where}")

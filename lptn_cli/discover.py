@@ -41,7 +41,7 @@ def discover(
     of any folder above it; one with a slash is matched from the given folder down, `**` standing for any
     folders; one that matches a folder matches all below it. Case counts. Files in `inputs` are always taken.
     skip: the output folder, passed over wherever it is met, but for an input that is it alone or lies in it.
-    is_result: says which files that are met in folders are results of earlier runs in `skip`, not photos.
+    is_result: says which files are results of earlier runs in `skip`, and photos only where given alone.
     results_in: the same for a folder below with a manifest of an earlier run; passed_over gets it where there
     are such. What training and --compare have made is passed over too.
     mirrored: further inputs, from a list; a file's own folders are kept in `relative` where they lead down,
@@ -61,6 +61,10 @@ def discover(
             never = None if _inside(real, real_skip) else real_skip
             walk = _Walk(path, recursive, include, exclude, never, results_in, passed)
             found = walk.photos(is_result)
+        elif is_result and len(inputs) + len(mirrored) > 1 and is_result(path):  # `*.jpg -o .`, run again
+            if path.parent not in passed:
+                passed.append(path.parent)
+            continue
         else:
             leads_down = path in mirrored_set and not path.is_absolute() and ".." not in path.parts
             below = PurePath(*path.parts[1:]) if isinstance(path, Remote) else path

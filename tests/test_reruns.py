@@ -156,9 +156,14 @@ def test_results_among_photos_are_passed_over_and_told_and_the_photos_are_not(
     assert tree(tmp_path / "out2") == {"a.jpg", "b.jpg", "sub/c.png"}
 
 
-def test_a_result_that_is_named_is_tried(folder: Path, retouch: Retouch) -> None:
+def test_a_result_is_tried_where_it_alone_is_named_and_not_where_a_shell_lists_all(
+    folder: Path, retouch: Retouch
+) -> None:
     words = ("-o", folder, "--name", "{stem}-x{ext}")
-    assert retouch(folder / "a.jpg", *words).code == 0
+    for _ in range(2):
+        ran = retouch(*sorted(folder.glob("*.jpg")), *words)
+        assert ran.code == 0 and not (folder / "a-x-x.jpg").exists()
+    assert f"results of an earlier run in {folder} are passed over" in ran.stderr
     assert retouch(folder / "a-x.jpg", *words).code == 0
     assert (folder / "a-x-x.jpg").is_file()
 
