@@ -16,7 +16,8 @@ from lptn_cli import preset as presets
 from lptn_cli.atomic import write_atomic
 
 RESULTS = Path(__file__).parent / "results"
-TABLE = "\n[figures]  # on photos that training never saw: python -m benchmarks.figures\n"
+TABLE = "[figures]"
+SAID = "  # on photos that training never saw: python -m benchmarks.figures"
 
 
 def main() -> None:
@@ -26,9 +27,9 @@ def main() -> None:
     for name in _results("looks")["looks"]:
         path = folder / f"{name}.toml"
         if path.is_file():
-            said = path.read_text("utf-8").partition(TABLE[:10])[0].rstrip("\n")
+            keys = path.read_text("utf-8").partition(TABLE)[0].rstrip("\n")
             rows = [f"{key} = {json.dumps(value)}\n" for key, value in figures(name).items()]
-            write_atomic(path, f"{said}\n{TABLE}{''.join(rows)}".encode(), overwrite=True)
+            write_atomic(path, f"{keys}\n\n{TABLE}{SAID}\n{''.join(rows)}".encode(), overwrite=True)
             presets.read(path)
 
 

@@ -51,9 +51,7 @@ def import_checkpoint(
     """
     state = read_checkpoint(checkpoint)
     network = LPTN.from_state_dict(state)
-    if network.trans_low.context or _is_ours(
-        checkpoint
-    ):  # it needs another padding, normalization and output
+    if network.trans_low.context or _is_ours(checkpoint):  # which pads otherwise than published networks
         remedy = f"put the .toml that was made with it beside it and give that to -p, or both into {folder}"
         raise PresetError(f"{checkpoint} holds the weights of a preset of lptn; {remedy}")
     said = {

@@ -28,10 +28,11 @@ class Noted:
         return any(size == noted and abs(mtime_ns - at) <= clock for noted, at in ours)
 
     def came(self, size: int, mtime_ns: int) -> bool:
-        """Whether a file of that size and time is the output, and not what it was to replace: a run may have
-        ended in between. Its time may be any later one, as copies have."""
-        late = abs(mtime_ns - self.output_mtime_ns) > abs(mtime_ns - self.before_mtime_ns)
-        return size == self.output_size and not (late and size == self.before_size)
+        """Whether a file of that size and time is the output, and not the older one that it was to replace: a
+        run may have ended in between. Its time may be any later one, as copies have."""
+        early = abs(mtime_ns - self.output_mtime_ns) > abs(mtime_ns - self.before_mtime_ns)
+        replaced = size == self.before_size and self.before_mtime_ns < self.output_mtime_ns
+        return size == self.output_size and not (replaced and early)
 
 
 _TYPES = {name: int if name.endswith(("size", "_ns", "noted")) else str for name in Noted.__slots__}

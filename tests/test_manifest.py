@@ -94,6 +94,18 @@ def test_what_was_to_be_replaced_is_ours_and_not_up_to_date(out: Path, job: Job,
         assert manifest.up_to_date(job, "second")
 
 
+def test_copies_of_a_result_that_got_an_older_time_are_up_to_date(out: Path, job: Job) -> None:
+    """As --keep-times gives it to a finished photo, and copying takes it away."""
+    record(out, job)
+    now = job.output.stat().st_mtime_ns
+    older = replace(job, photo=replace(job.photo, mtime_ns=now - 10**15))
+    with Manifest.open(out) as manifest:
+        manifest.keep_time(older, "s")
+        assert manifest.up_to_date(older, "s")
+        os.utime(job.output, ns=(now, now))
+        assert manifest.up_to_date(older, "s")
+
+
 def test_later_lines_win(out: Path, job: Job) -> None:
     record(out, job, settings="first")
     record(out, job, settings="second")
