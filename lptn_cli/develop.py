@@ -14,13 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lptn_cli import codecs
 from lptn_cli.codecs import jpeg_scans
 from lptn_cli.codecs.formats import LOSSLESS
 from lptn_cli.codecs.icc import profile_of
-from lptn_cli.codecs.image import EncodeOptions, Image, Metadata, Pixels, Source
+from lptn_cli.codecs.image import EncodeOptions, Image, Metadata, Source
 from lptn_cli.codecs.metadata import left_out
 from lptn_cli.errors import NoMemoryError
 from lptn_cli.plan import Job
@@ -135,12 +133,8 @@ def translate(image: Image, devices: Devices, settings: Settings, watch: Stopwat
 
 def retouch_image(image: Image, look: Retoucher, settings: Settings) -> Image:
     """The picture with the look; alpha and metadata are carried round."""
-    pixels = look(image.pixels, **asked(settings, image.metadata))
-    if not image.grey:
-        return replace(image, pixels=pixels)
-    if settings.preset.keeps_grey:
-        pixels = without_colour(pixels)
-    return replace(image, pixels=pixels, grey=bool((pixels == pixels[..., :1]).all()))
+    pixels = look(image.pixels, alpha=image.alpha, **asked(settings, image.metadata))
+    return replace(image, pixels=pixels, grey=image.grey and bool((pixels == pixels[..., :1]).all()))
 
 
 def asked(settings: Settings, metadata: Metadata) -> dict[str, Any]:
@@ -152,12 +146,6 @@ def asked(settings: Settings, metadata: Metadata) -> dict[str, Any]:
         "orientation": metadata.orientation,
         "icc": profile_of(metadata),
     }
-
-
-def without_colour(pixels: Pixels) -> Pixels:
-    """The mean of the channels of (H, W, 3) pixels, three times."""
-    mean = np.rint(pixels.mean(axis=2, dtype=np.float32)).astype(pixels.dtype)
-    return np.ascontiguousarray(np.broadcast_to(mean[..., None], pixels.shape))
 
 
 def encode_options(job: Job, format: Source, settings: Settings) -> EncodeOptions:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", NDArray[np.float32], "Tensor")
 
 LUMA = (0.299, 0.587, 0.114)
+LEAST_COLOUR = 0.5 / 255  # difference of two channels
 
 
 def luma(image: T) -> T:
@@ -29,6 +30,13 @@ def luma_of_planes(image: Tensor) -> Tensor:
 def fade(image: T, saturation: T) -> T:
     """(h, w, 3) with that share, (h, w, 1) and 0 to 1, of its colour left; luma stays."""
     return luma(image) * (1 - saturation) + image * saturation
+
+
+def grey_as(look: T, photo: T) -> T:
+    """The look, (h, w, 3), without colour if the photo has none anywhere."""
+    grey = abs(photo - luma(photo)).max() <= LEAST_COLOUR  # no `if`: nothing need come back from a GPU
+    chosen: T = grey * luma(look) + ~grey * look
+    return chosen
 
 
 def fade_planes(image: Tensor, saturation: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ from lptn_cli.affine import Affine, FloatImage, fit_affine
 from lptn_cli.codecs.image import Pixels
 from lptn_cli.finish import small_size
 from lptn_cli.finish_cuda import finish, shrink
+from lptn_cli.luma import grey_as
 from lptn_cli.network import LPTN
 from lptn_cli.orientation import turn_back, turn_upright
 from lptn_cli.strength import affine
@@ -83,11 +84,11 @@ class LookOnCUDA:
     """The look between the two passes: network, strength and fit, nothing of which leaves the GPU.
 
     half: convolutions in half precision, all else in float32; 99.9 % of an 8-bit result's values differ by at
-    most one level.
+    most one level. keeps_grey: a photo without colour stays without.
     """
 
-    def __init__(self, network: LPTN, *, half: bool) -> None:
-        self._network, self._half = network, half
+    def __init__(self, network: LPTN, *, half: bool, keeps_grey: bool = False) -> None:
+        self._network, self._half, self._keeps_grey = network, half, keeps_grey
         self._device = next(network.parameters()).device
         self._graphs = Graphs(self._computed) if self._device.type == "cuda" else None
 
@@ -107,6 +108,7 @@ class LookOnCUDA:
             for image in (translation.gain, translation.saturation)
         )
         gain = torch.ones_like(look[..., :1]) if gain is None else gain
+        look = grey_as(look, small) if self._keeps_grey else look
         return affine(small, look, gain, saturation, light, color, partial(fit_affine, mean=window_mean))
 
 

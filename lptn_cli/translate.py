@@ -16,14 +16,17 @@ from torch import Tensor
 
 from lptn_cli import preset as presets
 from lptn_cli.affine import Affine, FloatImage
+from lptn_cli.alpha import as_seen
 from lptn_cli.branches import Variant
 from lptn_cli.codecs.icc import from_srgb, is_srgb, to_srgb
 from lptn_cli.codecs.image import Chroma, Pixels
 from lptn_cli.cores import CORES
-from lptn_cli.errors import DeviceError, PresetError, TooSmallError
+from lptn_cli.device import find_device
+from lptn_cli.errors import PresetError, TooSmallError
 from lptn_cli.finish import STRIP_ROWS, finish, fit, shrink
 from lptn_cli.gamut import with_the_rest
 from lptn_cli.jpeg_on_cuda import scan_codec
+from lptn_cli.luma import grey_as
 from lptn_cli.memory import memory_told
 from lptn_cli.network import LPTN, channels_last
 from lptn_cli.orientation import turn_back, turn_upright
@@ -89,7 +92,9 @@ class Retoucher:
         self.scans = scan_codec(self.device) if self._on_cuda else None
         if self._on_cuda:
             self._streams = self._on_cuda.Streams()
-            self._look_on_cuda = self._on_cuda.LookOnCUDA(self._network, half=half)
+            self._look_on_cuda = self._on_cuda.LookOnCUDA(
+                self._network, half=half, keeps_grey=self.preset.keeps_grey
+            )
         side_by_side = side_by_side and self.device.type == "cpu" and self.preset.native_scale is not None
         self._threads = 1 if side_by_side else CORES
         self._lock: AbstractContextManager[object] = nullcontext() if side_by_side else threading.Lock()
@@ -115,13 +120,15 @@ class Retoucher:
         color: float | None = None,
         orientation: int = 1,
         icc: bytes | None = None,
+        alpha: Pixels | None = None,
     ) -> Pixels:
         """The photo with the look: a new array of the same shape and dtype.
 
         pixels: (H, W, 3) uint8 or uint16, RGB as stored in the file. strength: 0 (the photo's own values,
         exactly) to 1.5; default the preset's. light, color: the same for brightness and for colour alone;
         default `strength`. orientation: EXIF, 1 to 8; only the small image is turned upright. icc: the file's
-        colour profile; only the small image is converted. Raises TooSmallError, ValueError for other arrays.
+        colour profile; only the small image is converted. alpha: (H, W) of the pixels' dtype; what it hides
+        has no say in the look. Raises TooSmallError, ValueError for other arrays.
         """
         _check(pixels)
         light, color = self._amounts(strength, light, color)
@@ -131,7 +138,8 @@ class Retoucher:
             if self.preset.native_scale is None:
                 return self._at_full_resolution(pixels, light, color, orientation, icc)
             photo = self.placed(pixels)
-            small = photo.shrunk(self.preset.native_scale)
+            seen = photo if alpha is None else self.placed(as_seen(pixels, alpha))
+            small = seen.shrunk(self.preset.native_scale)
             return photo.finished(self.affine(small, light, color, orientation, icc))
 
     def retouch_jpeg(
@@ -194,6 +202,7 @@ class Retoucher:
                 return on_cuda
             small = small.cpu().numpy()  # profiles are applied on the CPU
         look, gain, saturation = self._translate(small, orientation, icc)
+        look = grey_as(look, small) if self.preset.keeps_grey else look
         return affine(small, look, gain, saturation, light, color, fit)
 
     def _check_size(self, shape: Sequence[int]) -> None:
@@ -245,23 +254,6 @@ def _kernels() -> ModuleType | None:
     except (ImportError, RuntimeError, OSError):
         return None
     return on_cuda if on_cuda.compiles(torch.device("cuda")) else None
-
-
-def find_device(name: str) -> torch.device:
-    """The torch device of that name; "auto" is the first NVIDIA GPU, else the CPU. Raises DeviceError."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise DeviceError(f"no device is called {name}; use auto, cpu, cuda or cuda:N") from None
-    if device.type == "cpu":
-        return device
-    if device.type != "cuda" or (device.index or 0) >= torch.cuda.device_count():
-        raise DeviceError(
-            f"the device {name} is not there; `lptn doctor` lists the devices, -d cpu always works"
-        )
-    return device
 
 
 def load_network(preset: Preset) -> LPTN:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 
+import imagecodecs
 import numpy as np
 import pytest
 
@@ -57,6 +58,16 @@ def test_white_and_grey_stay_neutral() -> None:
 def test_display_p3_red_is_the_known_value() -> None:
     red = np.array([[[1.0, 0.0, 0.0]]], np.float32)
     assert icc.to_srgb(red, samples.profile("p3"))[0, 0, 0] == pytest.approx(1.093, abs=0.005)
+
+
+def test_a_grey_profile_is_seen_as_one_of_rgb_with_its_tones() -> None:
+    made = bytes(imagecodecs.cms_profile("gray", whitepoint=[0.3127, 0.329, 1.0], gamma=1.75))
+    seen = icc.profile_of(Metadata(icc=made))
+    assert seen == icc.profile_of(Metadata(icc=made))
+    ramp = np.repeat(np.linspace(0.05, 1, 11, dtype=np.float32)[None, :, None], 3, axis=2)
+    expected = 1.055 * ramp ** (1.75 / 2.4) - 0.055
+    assert np.abs(icc.to_srgb(ramp, seen) - expected).max() < 0.004
+    assert icc.profile_of(Metadata(icc=made[:140])) is None
 
 
 @pytest.mark.parametrize("space", [b"GRAY", b"CMYK", b"Lab "])

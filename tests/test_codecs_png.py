@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 from lptn_cli import codecs
 from lptn_cli.codecs import png
 from lptn_cli.codecs.icc import of_primaries, profile_of, to_srgb
-from lptn_cli.codecs.image import EncodeOptions, Format, Metadata
+from lptn_cli.codecs.image import EncodeOptions, Format, Image, Metadata
 from lptn_cli.errors import DecodeError, TooLargeError, UnsupportedError
 
 from . import codec_samples as samples
@@ -92,6 +93,64 @@ def test_colours_that_only_a_png_chunk_tells_reach_every_format() -> None:
         assert profile_of(written.metadata) == of_primaries(12)
     with pytest.raises(UnsupportedError, match="HDR PNG"):
         codecs.decode(samples.png(header, (b"cICP", bytes([9, 16, 0, 1])), *rest))
+
+
+def chunk_of(*numbers: float) -> bytes:
+    return struct.pack(f">{len(numbers)}I", *(round(100_000 * number) for number in numbers))
+
+
+ADOBE = 0.3127, 0.3290, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06
+GAMMA_1 = (b"gAMA", chunk_of(1))
+
+
+def told(*chunks: tuple[bytes, bytes], mode: str = "RGB") -> Image:
+    header, *rest = samples.png_chunks(samples.saved("PNG", mode))
+    return codecs.decode(samples.png(header, *chunks, *rest))
+
+
+def test_a_gamma_and_primaries_that_only_png_chunks_tell_reach_every_format() -> None:
+    ramp = np.repeat(np.linspace(0.02, 1, 50, dtype=np.float32)[None, :, None], 3, axis=2)
+    encoded = np.where(ramp <= 0.0031308, 12.92 * ramp, 1.055 * ramp ** (1 / 2.4) - 0.055)
+    colours = np.random.default_rng(3).random((9, 9, 3), dtype=np.float32)
+    wide = to_srgb(colours, samples.profile("adobe"))
+    for chunks, before, after in (
+        ([GAMMA_1], ramp, encoded),
+        ([(b"cHRM", chunk_of(*ADOBE)), (b"gAMA", chunk_of(1 / 2.2))], colours, wide),
+    ):
+        image = told(*chunks)
+        for format in get_args(Format):
+            written = codecs.decode(codecs.encode(image, EncodeOptions(format)))
+            assert np.abs(to_srgb(before, profile_of(written.metadata)) - after).max() < 0.01
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [],
+        [(b"gAMA", chunk_of(0.45455))],
+        [(b"gAMA", chunk_of(0.45455)), (b"cHRM", chunk_of(0.3127, 0.3290, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06))],
+        [(b"sRGB", b"\x00"), GAMMA_1],
+        [(b"cICP", bytes([1, 13, 0, 1])), GAMMA_1],
+        [(b"gAMA", chunk_of(0))],
+        [(b"gAMA", b"\xff\xff\xff\xff")],
+        [(b"gAMA", b"")],
+        [(b"cHRM", bytes(32))],
+        [(b"cHRM", bytes(31))],
+        [(b"cHRM", b"\xff" * 32)],
+    ],
+)
+def test_png_chunks_that_say_srgb_or_nonsense_make_no_profile(chunks: list[tuple[bytes, bytes]]) -> None:
+    assert told(*chunks).metadata.icc is None
+
+
+def test_a_grey_png_of_another_gamma_keeps_its_tones_when_it_becomes_colour() -> None:
+    image = told(GAMMA_1, mode="L")
+    assert image.grey and image.metadata.icc and image.metadata.icc[16:20] == b"GRAY"
+    ramp = np.repeat(np.linspace(0.02, 1, 50, dtype=np.float32)[None, :, None], 3, axis=2)
+    seen = to_srgb(ramp, profile_of(image.metadata))
+    assert np.abs(seen - (1.055 * ramp ** (1 / 2.4) - 0.055)).max() < 0.01
+    written = codecs.decode(codecs.encode(replace(image, grey=False), EncodeOptions("jpeg")))
+    np.testing.assert_array_equal(to_srgb(ramp, written.metadata.icc), seen)
 
 
 @pytest.mark.parametrize("where", [0.2, 0.5, 0.9])

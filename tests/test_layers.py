@@ -81,6 +81,7 @@ def test_who_imports_torch() -> None:
         "branches",
         "pyramid",
         "translate",
+        "device",
         "memory",
         "bench",
         "finish_cuda",

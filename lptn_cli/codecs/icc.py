@@ -2,12 +2,13 @@
 
 CMYK is the exception that goes one way: a codec turns it into sRGB and the profile has done its work.
 
-A profile that cannot serve both ways is treated as sRGB rather than failing the photo: broken ones, grey,
-CMYK and Lab ones (the pixels are RGB), and those without a way back. The photo keeps its profile either way.
+A profile that cannot serve both ways is treated as sRGB rather than failing the photo: broken ones, CMYK and
+Lab ones (the pixels are RGB), and those without a way back. The photo keeps its profile either way.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -21,22 +22,27 @@ from .image import Metadata
 Floats = NDArray[np.float32]
 
 HDR_CURVES = 16, 18  # transfer by its number in ITU-T H.273: PQ and HLG
-# By their number there: x, y, Y of red, green and blue. BT.2020 and Display P3.
-_PRIMARIES = {
-    9: [0.708, 0.292, 1.0, 0.170, 0.797, 1.0, 0.131, 0.046, 1.0],
-    12: [0.680, 0.320, 1.0, 0.265, 0.690, 1.0, 0.150, 0.060, 1.0],
+_D65 = 0.3127, 0.3290
+# x, y of white, red, green and blue. By their number there: BT.2020 and Display P3.
+_POINTS = {
+    9: (*_D65, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
+    12: (*_D65, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),
 }
+SRGB_POINTS = *_D65, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06
+_ADOBE_POINTS = *_D65, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06
+_STEPS = np.linspace(0, 1, 1024, dtype=np.float32)  # of curves
 
 
 def profile_of(metadata: Metadata) -> bytes | None:
     """The profile to see the colours by: the file's own, or Adobe RGB (1998) where only EXIF says that.
 
     Cameras set to Adobe RGB write no profile (DCF 2.0). The made one has the same bytes every time, and is
-    for seeing: it is not written, as the EXIF block goes on saying the same. None is sRGB.
+    for seeing: it is not written, as the EXIF block goes on saying the same. None is sRGB. Pixels are RGB
+    here: a grey photo's profile is seen as one of RGB with the same tones.
     """
     if metadata.icc is None and says_adobe_rgb(metadata.exif):
         return _adobe_rgb()
-    return metadata.icc
+    return of_grey(metadata.icc) if metadata.icc and is_grey(metadata.icc) else metadata.icc
 
 
 def undated(profile: bytes) -> bytes:
@@ -91,17 +97,59 @@ def cmyk_to_srgb(cmyk: NDArray[Any], icc: bytes) -> NDArray[Any]:
 @lru_cache(maxsize=2)
 def of_primaries(number: int) -> bytes | None:
     """A profile for colours that a file says by H.273's number alone; None where they are those of sRGB."""
-    if number not in _PRIMARIES:
+    return _made(_POINTS[number], _light(_STEPS)) if number in _POINTS else None
+
+
+def is_grey(icc: bytes) -> bool:
+    return icc[16:20] == b"GRAY"
+
+
+@lru_cache(maxsize=8)
+def of_grey(icc: bytes) -> bytes | None:
+    """A profile for RGB whose greys are those of a grey profile; None for one that cannot be used."""
+    try:
+        seen = imagecodecs.cms_transform(
+            _STEPS[None], icc, srgb(), colorspace="gray", outcolorspace="rgb", outdtype="float32", intent=1
+        )
+    except (imagecodecs.CmsError, ValueError):
         return None
-    steps = np.linspace(0, 1, 1024)
-    curve = np.where(steps <= 0.04045, steps / 12.92, ((steps + 0.055) / 1.055) ** 2.4)
-    made: bytes = imagecodecs.cms_profile(
-        "rgb",
-        whitepoint=[0.3127, 0.3290, 1.0],
-        primaries=_PRIMARIES[number],
-        transferfunction=(curve * 65535).round().astype(np.uint16),
+    return _made(SRGB_POINTS, _light(seen[0, :, 1].clip(0, 1)))
+
+
+def of_gamma(gamma: float | None, points: Sequence[float], *, grey: bool) -> bytes | None:
+    """A profile for colours told by a gamma (None: the curve of sRGB) and x, y of white, red, green and blue.
+
+    grey: for grey photos. None where that is sRGB, or what no profile can be.
+    """
+    curve = _light(_STEPS) if gamma is None else _STEPS**gamma
+    try:
+        made = _made(points, curve)
+        if is_srgb(made):
+            return None
+        return _made(points, curve, "gray") if grey else made
+    except (imagecodecs.CmsError, ValueError):
+        return None
+
+
+def _light(encoded: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Values of sRGB to linear light."""
+    light: NDArray[np.float32] = np.where(
+        encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4
     )
-    return undated(made)
+    return light
+
+
+def _made(points: Sequence[float], curve: NDArray[np.float32], space: str = "rgb") -> bytes:
+    """A profile by x, y of white and primaries, and the light that its values from 0 to 1 stand for."""
+    tones = (curve * 65535).round().astype(np.uint16)
+    return _profile(points, space, transferfunction=tones)
+
+
+def _profile(points: Sequence[float], space: str = "rgb", **curve: Any) -> bytes:
+    white, *primaries = ([*points[at : at + 2], 1.0] for at in range(0, 8, 2))
+    if space == "rgb":
+        curve["primaries"] = [*primaries[0], *primaries[1], *primaries[2]]
+    return undated(bytes(imagecodecs.cms_profile(space, whitepoint=white, **curve)))
 
 
 @lru_cache(maxsize=1)
@@ -111,13 +159,7 @@ def srgb() -> bytes:
 
 @lru_cache(maxsize=1)
 def _adobe_rgb() -> bytes:
-    made: bytes = imagecodecs.cms_profile(
-        "rgb",
-        whitepoint=[0.3127, 0.3290, 1.0],
-        primaries=[0.64, 0.33, 1.0, 0.21, 0.71, 1.0, 0.15, 0.06, 1.0],
-        gamma=563 / 256,
-    )
-    return undated(made)
+    return _profile(_ADOBE_POINTS, gamma=563 / 256)
 
 
 @lru_cache(maxsize=32)

@@ -8,6 +8,7 @@ import numpy as np
 
 from . import exif, jpeg_segments, photoshop, png_chunks, xmp
 from .exif_gps import without_gps
+from .icc import is_grey, of_grey, profile_of
 from .image import EncodeOptions, Image, Metadata
 from .thumbnail import renewed
 from .xmp_history import with_edit
@@ -22,18 +23,16 @@ def prepared(image: Image, options: EncodeOptions) -> Metadata:
     EXIF is made anew, others go, and so does word of gain maps; the history in XMP names `options.editor`.
     "no-gps": also without the position; a block in which it cannot be found for sure is dropped whole, and so
     are vendors' JPEG segments. "none": only what the picture needs to look right: profile and orientation. A
-    grey profile is dropped from a picture that became colour.
+    grey profile becomes one of the same tones for RGB in a picture that became colour.
     """
     metadata = image.metadata
     icc = metadata.icc
-    if icc is not None and icc[16:20] == b"GRAY" and not image.grey:
-        icc = None
+    if icc is not None and is_grey(icc) and not (image.grey and options.format != "webp"):
+        icc = of_grey(icc)  # WebP holds no grey
     if options.metadata == "none":
         turned = exif.minimal(metadata.orientation) if metadata.orientation != 1 else None
         colour = tuple(c for c in metadata.chunks if c[0] in _COLOUR_CHUNKS)
         if icc is None and not image.grey:  # the EXIF that goes may be all that says Adobe RGB
-            from .icc import profile_of
-
             icc = profile_of(replace(metadata, icc=None))
         return Metadata(exif=turned, icc=icc, orientation=metadata.orientation, chunks=colour)
     hide = options.metadata == "no-gps"

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import imagecodecs
+import numpy as np
 from numpy.typing import NDArray
 
 from lptn_cli.errors import EncodeError, UnsupportedError
 
 from .damage import damaged
-from .icc import HDR_CURVES, of_primaries
+from .icc import HDR_CURVES, SRGB_POINTS, of_gamma, of_primaries
 from .image import EncodeOptions, Header, Image
 from .png_chunks import collected, written
 from .samples import joined, split
@@ -29,6 +31,7 @@ _broken = partial(damaged, "PNG")
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PICTURE = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 
+_SRGB_POWER = 0.45455  # of the gAMA that goes with sRGB
 _MOST_CHUNKS = 1 << 18  # the picture's own are of 8 KB and more
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}  # by colour type
 
@@ -66,6 +69,8 @@ def decode(data: bytes) -> Image:
     metadata = collected([(kind, bytes(body)) for kind, body in chunks if kind not in _PICTURE])
     if metadata.icc is None and coding and not grey:
         metadata = replace(metadata, icc=of_primaries(coding[0]))
+    elif metadata.icc is None and not coding:
+        metadata = replace(metadata, icc=_told(dict(metadata.chunks), grey))
     return Image(pixels=pixels, format="png", alpha=alpha, grey=grey, metadata=metadata)
 
 
@@ -98,6 +103,19 @@ def _walk(data: bytes) -> list[tuple[bytes, memoryview]]:
         found.append((bytes(view[at + 4 : at + 8]), view[at + 8 : stop]))
         at = stop + 4
     return found
+
+
+def _told(chunks: Mapping[bytes, bytes], grey: bool) -> bytes | None:
+    """The profile that gAMA and cHRM stand for; None where that is sRGB, or where another chunk tells."""
+    if b"sRGB" in chunks or not chunks.keys() & {b"gAMA", b"cHRM"}:
+        return None
+    said = chunks.get(b"cHRM", b"")
+    known = len(said) == 32 and not grey
+    points = [n / 100_000 for n in struct.unpack(">8I", said)] if known else SRGB_POINTS
+    power = int.from_bytes(chunks.get(b"gAMA", b"")) / 100_000
+    as_srgb = abs(power - _SRGB_POWER) < 0.01 and np.abs(np.subtract(points, SRGB_POINTS)).max() < 0.002
+    gamma = None if as_srgb or not power else 1 / power
+    return of_gamma(gamma, points, grey=grey)
 
 
 def _chunk(kind: bytes, body: bytes | memoryview) -> bytes:

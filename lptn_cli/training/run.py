@@ -11,6 +11,7 @@ import torch
 from lptn_cli.atomic import require_writable
 from lptn_cli.branches import Variant
 from lptn_cli.checkpoint import place_for, write_preset
+from lptn_cli.device import find_device
 from lptn_cli.errors import OutputError, StoppedError, UsageError, WriteError
 from lptn_cli.network import LPTN
 from lptn_cli.preset import Preset, find, read
@@ -22,7 +23,7 @@ from lptn_cli.training.notebook import Notebook, Progress
 from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.published import PublishedObjective
 from lptn_cli.training.unpaired import UnpairedObjective
-from lptn_cli.translate import Retoucher, find_device, load_network
+from lptn_cli.translate import Retoucher, load_network
 
 OWN = Variant(padding="reflect", normalization="none", output="linear")
 FADING = replace(OWN, detail_colour="faded")
