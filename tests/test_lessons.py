@@ -13,7 +13,7 @@ from torch import Tensor
 from lptn_cli.codecs import decode
 from lptn_cli.preset import Preset
 from lptn_cli.training.data import Pair, PairData, load_sides, tensor
-from lptn_cli.training.lessons import RENDERINGS, Lesson, Staff, lessons, main, preset_guest, write_pairs
+from lptn_cli.training.lessons import Lesson, Staff, lessons, main, preset_guest, write_pairs
 from lptn_cli.training.maxim import Maxim
 from lptn_cli.training.teacher import Teacher
 from lptn_cli.translate import Retoucher
@@ -73,16 +73,17 @@ def test_lessons_are_of_pairs_of_flat_renderings_and_of_photos_to_leave_alone(st
     pairs = [Pair(f"{n:02}", photo(64, 80, seed=n), photo(64, 80, seed=n)) for n in range(3)]
     good = [Pair(f"good-{n}", photo(64, 80, seed=n), photo(64, 80, seed=n)) for n in (20, 21)]
     fine = [Pair("fine", photo(64, 80, seed=40), photo(64, 80, seed=40))]
-    told = {lesson.name: lesson for lesson in lessons(PairData(pairs, fine, good, [], [], []), seed=0)}
-    flat = {f"good-{n}-flat-{k}" for n in (20, 21) for k in range(RENDERINGS)}
-    parts = {"good-20-part", "good-21-part"}
+    data = PairData(pairs, fine, good, [], [], [])
+    told = {lesson.name: lesson for lesson in lessons(data, renderings=2, parts=3, seed=0)}
+    flat = {f"good-{n}-flat-{k}" for n in (20, 21) for k in range(2)}
+    parts = {f"good-{n}-part-{k}" for n in (20, 21) for k in range(3)}
     assert told.keys() == {pair.name for pair in pairs} | flat | parts | {"fine-good"}
     before = told["fine-good"].photo
     assert torch.allclose(told["fine-good"].taught(staff), (before + staff.taught(before)) / 2, atol=1e-6)
     assert torch.allclose(told["00"].taught(staff), staff.taught(told["00"].photo), atol=1e-6)
-    assert len({float(told[name].photo.mean()) for name in flat}) == len(flat)
+    assert len({float(told[name].photo.mean()) for name in flat | parts}) == len(flat | parts)
     for name in parts:  # enlarged: next to no fine detail
-        part, whole = told[name].photo, told[name.replace("part", "flat-0")].photo
+        part, whole = told[name].photo, told[name.rsplit("-", 2)[0] + "-flat-0"].photo
         assert part.shape == whole.shape
         assert float(part.diff(dim=3).abs().mean()) < float(whole.diff(dim=3).abs().mean())
 

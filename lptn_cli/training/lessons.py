@@ -37,7 +37,6 @@ from lptn_cli.training.teacher import Teacher, train
 from lptn_cli.translate import Retoucher
 
 SHORT_SIDE = 240  # pixels: of the pairs that are written
-RENDERINGS = 3  # of each photo
 PART = 0.4, 0.7  # of the sides: parts of photos are photos too, and most of them without a sky
 LEFT_ALONE = 0.5  # of what teachers would change in a photo that is good already
 QUALITY = 97  # JPEG
@@ -79,9 +78,9 @@ class Lesson:
         return self.photo.lerp(staff.taught(self.photo), self.share)
 
 
-def lessons(data: PairData, seed: int) -> Iterator[Lesson]:
-    """Of the pairs, of flat renderings of the photos to restore and of parts of them, and of photos to leave
-    alone, which are changed half as much as the teachers would.
+def lessons(data: PairData, renderings: int, parts: int, seed: int) -> Iterator[Lesson]:
+    """Of the pairs, of so many flat renderings of each of the photos to restore and of so many parts of it,
+    and of photos to leave alone, which are changed half as much as the teachers would.
 
     Half, not nothing: on a raw file's rendering that looks finished, as real ones do more often than those
     that are made flat here, a network that learned to change nothing stops short.
@@ -89,12 +88,13 @@ def lessons(data: PairData, seed: int) -> Iterator[Lesson]:
     generator = torch.Generator().manual_seed(seed)
     for pair in data.pairs:
         yield Lesson(pair.name, tensor(pair.input[None]))
-    for n in range(RENDERINGS):
+    for n in range(renderings):
         for pair in data.restore:
             yield Lesson(f"{pair.name}-flat-{n}", unedited(tensor(pair.input[None]), generator))
-    for pair in data.restore:
-        part = _part(tensor(pair.input[None]), generator)
-        yield Lesson(f"{pair.name}-part", unedited(part, generator))
+    for n in range(parts):
+        for pair in data.restore:
+            part = _part(tensor(pair.input[None]), generator)
+            yield Lesson(f"{pair.name}-part-{n}", unedited(part, generator))
     for pair in data.identity:
         yield Lesson(f"{pair.name}-good", tensor(pair.input[None]), 1 - LEFT_ALONE)
 
@@ -142,6 +142,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--identity", **several, help="photos that should stay as they are")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=20, help="for each teacher")
+    parser.add_argument("--renderings", type=int, default=3, help="flat ones of each of the photos")
+    parser.add_argument("--parts", type=int, default=1, help="of each of the photos, rendered flat")
+    parser.add_argument("--seed", type=int, default=0, help="of the lessons")
     parser.add_argument("--eyes", type=int, nargs="+", default=[0, 0], help="EfficientNet-Lite of each")
     parser.add_argument("--guest", help="a preset that has a share in what is taught")
     parser.add_argument("--share", type=float, default=0.3, help="of the guest")
@@ -184,7 +187,8 @@ def main() -> None:
         guests.append((Maxim(options.maxim), options.maxim_share))
     data = load_pairs(options.pairs, options.identity, options.photos, SHORT_SIDE)
     teachers = _teachers(data, options.eyes, options.minutes, options.output)
-    write_pairs(lessons(data, seed=0), Staff(teachers, guests), options.output)
+    taught = lessons(data, options.renderings, options.parts, options.seed)
+    write_pairs(taught, Staff(teachers, guests), options.output)
 
 
 if __name__ == "__main__":
