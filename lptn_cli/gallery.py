@@ -23,6 +23,7 @@ from lptn_cli.atomic import write_atomic
 from lptn_cli.codecs import decode, encode, read_header
 from lptn_cli.codecs.icc import profile_of, to_srgb
 from lptn_cli.codecs.image import EncodeOptions, Image
+from lptn_cli.codecs.samples import on_white
 from lptn_cli.cores import CORES
 from lptn_cli.errors import OutputError, PhotoError, WriteError
 from lptn_cli.finish import shrink
@@ -129,7 +130,7 @@ def _pictures(job: Job, before: Path, after: Path, thumb: Path) -> str:
 
 
 def _for_screens(image: Image, short_side: int) -> bytes:
-    small = turn_upright(shrink(image.pixels, short_side), image.metadata.orientation)
+    small = turn_upright(shrink(on_white(image), short_side), image.metadata.orientation)
     rgb = to_srgb(small, profile_of(image.metadata)).clip(0, 1)
     pixels = np.ascontiguousarray(np.rint(rgb * 255).astype(np.uint8))
     return encode(Image(pixels, "jpeg", subsampling="420"), EncodeOptions("jpeg", quality=QUALITY))

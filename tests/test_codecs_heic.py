@@ -41,6 +41,12 @@ def test_the_turn_is_made_once(orientation: int) -> None:
     assert exif.orientation(after.metadata.exif) == 1
 
 
+def test_a_motion_video_goes_with_a_note() -> None:
+    video = struct.pack(">I4s", 8 + 24, b"mpvd") + b"\x00\x00\x00\x18ftypmp42" + bytes(12)
+    assert codecs.decode(cameras.heic() + video).note.startswith("had a motion video, dropped")
+    assert codecs.decode(cameras.heic()).note == ""
+
+
 def test_metadata_comes_to_a_jpeg() -> None:
     data = cameras.heic(exif=samples.exif_block(6), xmp=samples.xmp_packet(), icc_profile=samples.profile())
     written = codecs.encode(codecs.decode(data), EncodeOptions("jpeg"))

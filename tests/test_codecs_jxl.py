@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from typing import Any
 
@@ -83,6 +84,13 @@ def test_a_box_that_bursts_is_left_out(monkeypatch: Any) -> None:
     monkeypatch.setattr(jxl_header, "_unpacked", lambda body: unpacked.append(body) or b"x")  # type: ignore[func-returns-value]
     codecs.read_header(cameras.jxl(None, *[bomb] * 50))
     assert len(unpacked) == 4
+
+
+def test_a_gain_map_goes_with_a_note() -> None:
+    plain = bytes(imagecodecs.jpegxl_encode(samples.photo(), usecontainer=True, level=90))
+    assert codecs.decode(plain).note == ""
+    noted = codecs.decode(plain + struct.pack(">I4s", 28, b"jhgm") + bytes(20)).note
+    assert noted.startswith("had a gain map (HDR), dropped")
 
 
 def test_one_made_of_a_jpeg_is_that_jpeg_again() -> None:

@@ -16,8 +16,10 @@ from lptn_cli import codecs
 from lptn_cli.codecs import exif, photoshop, xmp
 from lptn_cli.codecs.exif_gps import without_gps
 from lptn_cli.codecs.formats import Format
-from lptn_cli.codecs.ifd import Order
+from lptn_cli.codecs.icc import profile_of
+from lptn_cli.codecs.ifd import EXIF_IFD, GPS_IFD, INTEROP_IFD, Field, Order, pack
 from lptn_cli.codecs.image import EncodeOptions, Image, Metadata, MetadataPolicy
+from lptn_cli.codecs.metadata import left_out
 
 from . import codec_samples as samples
 
@@ -126,6 +128,56 @@ def test_xmp_property_whose_text_speaks_of_the_position_goes_alone() -> None:
     told = packet.replace(b"</photoshop:Instructions>", b"Longitude 13 E</photoshop:Instructions>")
     cleaned = xmp.without_gps(told)
     assert cleaned == packet.replace(b"<photoshop:Instructions></photoshop:Instructions>", b"")
+
+
+GEO = b"http://www.w3.org/2003/01/geo/wgs84_pos#"
+KEYWORDS = (b"castle", b"geo:lat=48.1374", b"geo:lon=11.5755", b"geometry")
+
+
+def keyword_packet(keywords: tuple[bytes, ...], attributes: bytes = b"") -> bytes:
+    items = b"".join(b"<rdf:li>%b</rdf:li>" % word for word in keywords)
+    subject = b"<dc:subject><rdf:Bag>" + items + b"</rdf:Bag></dc:subject>"
+    namespaces = b' xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:geo="' + GEO + b'"'
+    start = b"<rdf:Description" + namespaces + attributes + b">"
+    return xmp.WRAPPED % (start + subject + b"</rdf:Description>")
+
+
+def test_of_keywords_those_that_tell_the_position_go_alone() -> None:
+    told = keyword_packet(KEYWORDS, b' geo:lat="48.1374" geo:long="11.5755"')
+    assert xmp.without_gps(told) == keyword_packet((b"castle", b"geometry"))
+    plain = keyword_packet((b"castle", b"geometry"))
+    assert xmp.without_gps(plain) == plain
+
+
+def dataset(number: int, text: bytes, *, extended: bool = False) -> bytes:
+    length = b"\x80\x04" + len(text).to_bytes(4, "big") if extended else len(text).to_bytes(2, "big")
+    return bytes([0x1C, 2, number]) + length + text
+
+
+def test_of_iptc_those_datasets_go_that_tell_the_position() -> None:
+    kept = [dataset(25, b"castle"), dataset(80, b"Jane Doe", extended=True), dataset(116, b"(c) Jane Doe")]
+    telling = [dataset(25, b"geo:lat=48.1374"), dataset(120, b"My GPS watch", extended=True)]
+    block = photoshop.wrap(kept[0] + b"".join(telling) + kept[1] + kept[2] + bytes(3))
+    cleaned = photoshop.without(block, (), xmp.may_tell_position)
+    assert cleaned == photoshop.wrap(b"".join(kept))
+    for broken in (b"".join(telling)[:-1], telling[0] + b"castle", b"\x1c\x02GPS", telling[1]):
+        cleaned = photoshop.without(photoshop.wrap(broken), (), xmp.may_tell_position)
+        assert cleaned == b""
+    other = samples.iptc_block() + b"8BIM" + struct.pack(">HHI", 0x0BB7, 0, 4) + b"GPS "
+    assert photoshop.without(other, (), xmp.may_tell_position) == samples.iptc_block()
+
+
+def test_exif_that_goes_whole_is_told_and_its_colours_stay() -> None:
+    interop = (Field(1, 2, 4, b"R03\x00"),)
+    details = (Field(0xA001, 3, 1, b"\xff\xff"), Field(INTEROP_IFD, 4, 1, interop))
+    rows = [Field(EXIF_IFD, 4, 1, details), Field(GPS_IFD, 4, 1, 0x00FFFFFF)]  # which leads nowhere
+    broken = b"MM\x00*\x00\x00\x00\x08" + pack(rows, 8, ">")
+    image = Image(samples.photo(), "jpeg", metadata=Metadata(exif=broken))
+    options = EncodeOptions("jpeg", metadata="no-gps")
+    assert left_out(image, options) == "loses its EXIF, in which the position cannot be found for sure"
+    assert left_out(image, EncodeOptions("jpeg")) == ""
+    written = codecs.decode(codecs.encode(image, options)).metadata
+    assert written.exif is None and written.icc == profile_of(image.metadata) is not None
 
 
 def test_photoshop_thumbnails_go_and_iptc_stays() -> None:

@@ -17,6 +17,7 @@ from lptn_cli import codecs
 from lptn_cli.codecs import png
 from lptn_cli.codecs.icc import of_primaries, profile_of, to_srgb
 from lptn_cli.codecs.image import EncodeOptions, Format, Image, Metadata
+from lptn_cli.codecs.metadata import left_out
 from lptn_cli.errors import DecodeError, TooLargeError, UnsupportedError
 
 from . import codec_samples as samples
@@ -93,6 +94,17 @@ def test_colours_that_only_a_png_chunk_tells_reach_every_format() -> None:
         assert profile_of(written.metadata) == of_primaries(12)
     with pytest.raises(UnsupportedError, match="HDR PNG"):
         codecs.decode(samples.png(header, (b"cICP", bytes([9, 16, 0, 1])), *rest))
+
+
+def test_texts_of_the_author_that_only_png_holds_are_told() -> None:
+    info = PIL.PngImagePlugin.PngInfo()
+    for keyword in ("Software", "Copyright", "Author", "Comment"):
+        info.add_text(keyword, "Jane")
+    image = codecs.decode(samples.saved("PNG", pnginfo=info))
+    assert left_out(image, EncodeOptions("png")) == ""
+    told = left_out(image, EncodeOptions("jpeg"))
+    assert told == "loses its texts (Author, Copyright), which JPEG cannot hold"
+    assert left_out(image, EncodeOptions("jpeg", metadata="none")) == ""
 
 
 def chunk_of(*numbers: float) -> bytes:

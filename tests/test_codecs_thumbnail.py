@@ -238,6 +238,24 @@ def test_a_gain_map_of_an_avif_is_told_too(monkeypatch: pytest.MonkeyPatch) -> N
     assert codecs.decode(data).note == "had a gain map (HDR), dropped as it shows the photo before retouching"
 
 
+def test_gain_maps_and_videos_in_boxes_are_told() -> None:
+    def box(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I4s", 8 + len(body), kind) + body
+
+    plain = box(b"ftyp", b"heic" + bytes(4) + b"mif1") + box(b"meta", bytes(20)) + box(b"mdat", bytes(9))
+    apple = box(b"meta", b"auxCurn:com:apple:photo:2020:aux:hdrgainmap\x00")
+    video = box(b"mpvd", b"\x00\x00\x00\x18ftypmp42" + bytes(12))
+    assert second_pictures.note_of_boxes(plain) == ""
+    for more, what in (
+        (apple, "a gain map (HDR)"),
+        (box(b"jhgm", bytes(9)), "a gain map (HDR)"),
+        (video, "a motion video"),
+        (apple + video, "a gain map (HDR) and a motion video"),
+    ):
+        assert second_pictures.note_of_boxes(plain + more) == second_pictures.dropped(what)
+    assert second_pictures.note_of_boxes(plain + b"\xff\xff\xff\xffmpvd") == ""
+
+
 def test_the_word_for_several_pictures_fits_a_multi_picture_file_without_entries() -> None:
     empty = b"MPF\x00II*\x00\x08\x00\x00\x00" + pack([Field(0xB000, 7, 4, b"0100")], 8, "<")
     assert "a second picture" in second_pictures.note([(0xE2, empty)], b"")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import tifffile
 
 from lptn_cli import codecs
 from lptn_cli.codecs.ifd import Field, pack
-from lptn_cli.codecs.image import EncodeOptions
+from lptn_cli.codecs.image import EncodeOptions, Metadata
 from lptn_cli.codecs.metadata import left_out
 from lptn_cli.codecs.raw_kinds import raw_kind
 from lptn_cli.errors import PhotoError, TooLargeError, UnsupportedError
@@ -185,3 +186,15 @@ def test_tiff_huge_header() -> None:
     ]
     with pytest.raises(TooLargeError):
         codecs.decode(raw(*rows), max_pixels=250_000_000)
+
+
+@pytest.mark.parametrize("comment", [b"my caption", b"OLYMPUS"])
+def test_a_comment_stands_beside_what_the_camera_calls_the_picture(comment: bytes) -> None:
+    camera = b"OLYMPUS DIGITAL CAMERA"
+    rows = [Field(270, 2, len(camera) + 1, camera + b"\x00")]
+    block = b"MM\x00*\x00\x00\x00\x08" + pack(rows, 8, ">")
+    metadata = Metadata(exif=block, comments=(comment,))
+    written = codecs.encode(replace(samples.image(), metadata=metadata), EncodeOptions("tiff"))
+    with tifffile.TiffFile(io.BytesIO(written)) as file:
+        said = camera + (b"" if comment in camera else b"\n" + comment)
+        assert file.pages.first.description.encode() == said

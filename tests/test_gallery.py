@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import imagecodecs
 import numpy as np
 import PIL.Image
 import pytest
@@ -99,6 +100,20 @@ def test_a_picture_that_has_gone_is_made_again(
     retouch(shoot, "-o", out, "--compare")
     assert len(data(out / "compare.html")["photos"]) == 3
     assert (out / "compare" / f"c.tif.{part}.jpg").is_file()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_what_is_transparent_is_shown_on_white(tmp_path: Path, retouch: Retouch, dtype: str) -> None:
+    pixels = photo(60, 90, dtype)
+    most = np.iinfo(pixels.dtype).max
+    alpha = np.full((60, 90, 1), most, dtype)
+    pixels[:, :45], alpha[:, :45] = (most, 0, most), 0
+    (tmp_path / "in").mkdir()
+    Path(tmp_path / "in" / "a.png").write_bytes(imagecodecs.png_encode(np.dstack([pixels, alpha])))
+    assert retouch(tmp_path / "in", "-o", tmp_path / "out", "--compare").code == 0
+    for part in ("before", "after", "thumb"):
+        shown = load(tmp_path / "out" / "compare" / f"a.png.{part}.jpg").pixels
+        assert shown[:, : shown.shape[1] // 2 - 5].min() > 240
 
 
 def test_a_photo_whose_name_leaves_no_room_is_shown(tmp_path: Path, retouch: Retouch) -> None:

@@ -24,8 +24,7 @@ from .damage import damaged
 from .icc import of_primaries
 from .image import EncodeOptions, Header, Image, Metadata
 from .samples import joined, split, widened
-from .second_pictures import GAIN_MAP, dropped
-from .sniffing import brands_of
+from .second_pictures import note_of_boxes
 
 _broken = partial(damaged, "AVIF")
 
@@ -76,7 +75,7 @@ def decode(data: bytes) -> Image:
         grey=grey,
         subsampling=still.subsampling,
         metadata=_metadata(still),
-        note=dropped(GAIN_MAP) if b"tmap" in brands_of(data) else "",
+        note=note_of_boxes(data),
     )
 
 

@@ -22,6 +22,7 @@ from .damage import damaged
 from .icc import of_primaries
 from .image import Chroma, Header, Image
 from .samples import split, unmultiplied, widened
+from .second_pictures import note_of_boxes
 from .xmp import without_orientation
 
 _broken = partial(damaged, "HEIC")
@@ -55,6 +56,7 @@ def decode(data: bytes) -> Image:
         xmp=without_orientation(still.metadata.xmp) if still.metadata.xmp else None,
         icc=still.metadata.icc or of_primaries(still.coding[0]),
     )
+    further = f"has {len(file)} pictures, only the main one is kept" if len(file) > 1 else ""
     return Image(
         pixels=pixels,
         format="heic",
@@ -62,7 +64,7 @@ def decode(data: bytes) -> Image:
         grey=grey,
         subsampling=_SUBSAMPLINGS.get(picture.info.get("chroma", 0)),
         metadata=metadata,
-        note=f"has {len(file)} pictures, only the main one is kept" if len(file) > 1 else "",
+        note="; ".join(filter(None, (further, note_of_boxes(data)))),
     )
 
 

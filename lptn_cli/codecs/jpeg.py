@@ -18,6 +18,7 @@ from lptn_cli.errors import EncodeError, UnsupportedError
 from .cmyk import CMYK_NOTE, from_cmyk, require_cmyk_profile
 from .image import Chroma, EncodeOptions, Header, Image, Metadata, Pixels
 from .jpeg_segments import Frame, Segment, all_built, broken, collected, walk
+from .samples import on_white
 from .second_pictures import note as dropped
 
 LARGEST = 65500  # of libjpeg
@@ -96,7 +97,7 @@ def encode(image: Image, options: EncodeOptions) -> bytes:
     height, width = image.pixels.shape[:2]
     if max(height, width) > LARGEST:
         raise EncodeError(f"{width}x{height} is too large for JPEG, which ends at 65500; use --format tiff")
-    pixels = _on_white(image)
+    pixels = on_white(image)
     subsampling = options.subsampling
     if subsampling == "auto":
         subsampling = image.subsampling or "444"
@@ -132,14 +133,6 @@ def _subsampling(frame: Frame) -> Chroma:
     if not chroma_across or not chroma_down:
         return "444"
     return _SUBSAMPLINGS.get((across // chroma_across, down // chroma_down), "444")
-
-
-def _on_white(image: Image) -> Pixels:
-    if image.alpha is None:
-        return image.pixels
-    alpha = image.alpha[:, :, np.newaxis].astype(np.uint32)
-    mixed = image.pixels * alpha + 255 * (255 - alpha)
-    return ((mixed + 127) // 255).astype(np.uint8)
 
 
 def spliced(data: bytes, metadata: Metadata) -> bytes:

@@ -24,6 +24,7 @@ from .icc import HDR_CURVES, of_primaries
 from .image import Header, Image, Metadata
 from .jxl_header import Codestream, Colours, Parts, read_codestream, read_parts
 from .samples import from_floats, from_linear, split, widened
+from .second_pictures import note_of_boxes
 
 _broken = partial(damaged, "JPEG XL")
 _FAILURES = (imagecodecs.JpegxlError, ValueError, RuntimeError)
@@ -49,9 +50,9 @@ def decode(data: bytes) -> Image:
         raise _broken(error) from None
     if samples.shape[:2] != (codestream.height, codestream.width) or samples.ndim > 3:
         raise _broken("two sizes")
-    note = ""
+    floats = ""
     if samples.dtype.kind == "f":
-        samples, note = from_floats(samples)
+        samples, floats = from_floats(samples)
     elif codestream.bits not in (8, 16):  # libjxl leaves them as they are stored
         samples = widened(samples, codestream.bits)
     if samples.dtype not in (np.uint8, np.uint16) or (samples.ndim == 3 and samples.shape[2] > 4):
@@ -66,6 +67,7 @@ def decode(data: bytes) -> Image:
         icc=of_primaries(_PROFILES[codestream.colours.primaries]),
         orientation=codestream.orientation,
     )
+    note = "; ".join(filter(None, (floats, note_of_boxes(data))))
     return Image(pixels, "jxl", alpha=alpha, grey=grey, metadata=metadata, note=note)
 
 

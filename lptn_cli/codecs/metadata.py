@@ -29,13 +29,13 @@ def prepared(image: Image, options: EncodeOptions) -> Metadata:
     icc = metadata.icc
     if icc is not None and is_grey(icc) and not (image.grey and options.format != "webp"):
         icc = of_grey(icc)  # WebP holds no grey
+    hide = options.metadata == "no-gps"
+    if icc is None and not image.grey and (options.metadata == "none" or (hide and _exif_goes(metadata))):
+        icc = profile_of(replace(metadata, icc=None))  # the EXIF that goes may be all that says Adobe RGB
     if options.metadata == "none":
         turned = exif.minimal(metadata.orientation) if metadata.orientation != 1 else None
         colour = tuple(c for c in metadata.chunks if c[0] in _COLOUR_CHUNKS)
-        if icc is None and not image.grey:  # the EXIF that goes may be all that says Adobe RGB
-            icc = profile_of(replace(metadata, icc=None))
         return Metadata(exif=turned, icc=icc, orientation=metadata.orientation, chunks=colour)
-    hide = options.metadata == "no-gps"
     after = replace(
         metadata,
         icc=icc,
@@ -51,20 +51,31 @@ def prepared(image: Image, options: EncodeOptions) -> Metadata:
 
 
 def left_out(image: Image, options: EncodeOptions) -> str:
-    """What the format to write has no place for, worded to follow the file's name; "" if it has one for all.
+    """What does not come along, worded to follow the file's name; "" if all does that should.
 
     Many programs write the same to XMP and EXIF, which every format holds.
     """
-    name = options.format.upper()
-    if options.format == "jpeg" and image.alpha is not None:
-        if image.alpha.min() < np.iinfo(image.alpha.dtype).max:
-            return f"is laid on white where it is transparent, which {name} cannot be"
-        return ""
+    name, said = options.format.upper(), []
+    alpha = image.alpha if options.format == "jpeg" else None
+    if alpha is not None and alpha.min() < np.iinfo(alpha.dtype).max:
+        said.append(f"is laid on white where it is transparent, which {name} cannot be")
     parts = ["saved selection"] if image.selection is not None and options.format != "tiff" else []
     if options.metadata != "none" and options.format in ("webp", "avif"):
         parts += ["IPTC"] if photoshop.iptc_record(image.metadata.iptc or b"") else []
         parts += ["comment"] if image.metadata.comments else []
-    return f"loses its {' and '.join(parts)}, which {name} cannot hold" if parts else ""
+    if options.metadata != "none" and options.format != "png":
+        texts = png_chunks.of_the_author(image.metadata.chunks)
+        parts += [f"texts ({', '.join(texts)})"] if texts else []
+    if parts:
+        said.append(f"loses its {' and '.join(parts)}, which {name} cannot hold")
+    if options.metadata == "no-gps" and _exif_goes(image.metadata):
+        said.append("loses its EXIF, in which the position cannot be found for sure")
+    return "; ".join(said)
+
+
+def _exif_goes(metadata: Metadata) -> bool:
+    """Whether "no-gps" drops the block whole."""
+    return metadata.exif is not None and without_gps(metadata.exif) is None
 
 
 def _exif(image: Image, hide: bool) -> bytes | None:

@@ -40,7 +40,8 @@ def iptc_record(block: bytes) -> bytes | None:
 def without(
     block: bytes, numbers: Iterable[int], telling: Callable[[bytes], bool] | None = None
 ) -> bytes | None:
-    """The block without these resources, and without those whose content is telling.
+    """The block without these resources, and without those whose content is telling; of an IPTC record only
+    the telling datasets go.
 
     Unchanged if it has none of them; None if it cannot be walked.
     """
@@ -49,7 +50,34 @@ def without(
         kept = [r for r in _resources(block) if r.number not in unwanted]
     except ValueError:
         return None
-    return b"".join(r.whole for r in kept if not (telling and telling(r.content)))
+    return b"".join(_told(r, telling) if telling and telling(r.content) else r.whole for r in kept)
+
+
+def _told(resource: _Resource, telling: Callable[[bytes], bool]) -> bytes:
+    """What may stay of a resource that is telling: the other datasets of an IPTC record."""
+    if resource.number != IPTC:
+        return b""
+    try:
+        record = b"".join(d for d in _datasets(resource.content) if not telling(d))
+    except ValueError:
+        return b""
+    return wrap(record) if record and not telling(record) else b""
+
+
+def _datasets(record: bytes) -> Iterator[bytes]:
+    """Those of an IPTC record (IIM 4.2, 1.5), each whole; raises ValueError where it is broken."""
+    at = 0
+    while any(record[at:]):  # zeros may pad it
+        if record[at] != 0x1C or at + 5 > len(record):
+            raise ValueError("no dataset")
+        length, data = int.from_bytes(record[at + 3 : at + 5]), at + 5
+        if length & 0x8000:  # that many bytes tell the length
+            data += length & 0x7FFF
+            length = int.from_bytes(record[at + 5 : data])
+        if data + length > len(record):
+            raise ValueError("a dataset leads outside the record")
+        yield record[at : data + length]
+        at = data + length
 
 
 def _resources(block: bytes) -> Iterator[_Resource]:

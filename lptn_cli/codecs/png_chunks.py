@@ -14,6 +14,7 @@ Chunk = tuple[bytes, bytes]
 
 _KEPT = frozenset({b"sRGB", b"gAMA", b"cHRM", b"cICP", b"pHYs", b"tIME", b"tEXt", b"zTXt", b"iTXt"})
 _TEXT = (b"tEXt", b"zTXt", b"iTXt")
+_AUTHORS = (b"Title", b"Author", b"Description", b"Copyright", b"Disclaimer", b"Warning", b"Source")
 _XMP = b"XML:com.adobe.xmp"
 _RAW = b"Raw profile type "
 _MOST = 1 << 26  # bytes that all packed profiles and texts of a file may become, against decompression bombs
@@ -69,6 +70,12 @@ def without_position(chunks: tuple[Chunk, ...]) -> tuple[Chunk, ...]:
                 continue
         kept.append((kind, body))
     return tuple(kept)
+
+
+def of_the_author(chunks: tuple[Chunk, ...]) -> list[str]:
+    """The keywords of the texts that people write, in the standard's order."""
+    there = {body.partition(b"\x00")[0] for kind, body in chunks if kind in _TEXT}
+    return [keyword.decode() for keyword in _AUTHORS if keyword in there]
 
 
 def _taken(metadata: Metadata, kind: bytes, body: bytes, inflate: _Inflate) -> Metadata | None:

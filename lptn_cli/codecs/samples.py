@@ -34,6 +34,17 @@ def joined(image: Image, *, grey: bool | None = None) -> Pixels:
     return np.concatenate([colours, image.alpha[:, :, np.newaxis]], axis=2)
 
 
+def on_white(image: Image) -> Pixels:
+    """The pixels, laid on white where alpha lets it through."""
+    if image.alpha is None:
+        return image.pixels
+    top = np.uint32(np.iinfo(image.alpha.dtype).max)  # the sum below ends just under 2**32 at 16 bits
+    alpha = image.alpha[:, :, np.newaxis].astype(np.uint32)
+    mixed = image.pixels * alpha + top * (top - alpha)
+    laid: Pixels = ((mixed + top // 2) // top).astype(image.pixels.dtype)  # type: ignore[assignment]
+    return laid
+
+
 def from_floats(samples: NDArray[Any]) -> tuple[NDArray[np.uint16], str]:
     """(the same at 16 bits, what to say of it): 0..1 is black to white, the rest is cut off, NaN is black."""
     samples = samples.astype(np.promote_types(samples.dtype, np.float32), copy=False)

@@ -1,7 +1,7 @@
-"""What of a JPEG is not written again because it shows the photo as it was, in words for the photographer.
+"""What of a file is not written again because it shows the photo as it was, in words for the photographer.
 
-Gain maps (ISO 21496-1, Ultra HDR, Apple's), other pictures of a Multi-Picture file (CIPA DC-007) and the
-videos of motion photos all follow the first picture in the file.
+In a JPEG gain maps (ISO 21496-1, Ultra HDR, Apple's), other pictures of a Multi-Picture file (CIPA DC-007)
+and the videos of motion photos all follow the first picture; in AVIF, HEIC and JPEG XL they lie in boxes.
 """
 
 from __future__ import annotations
@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 
+from .boxes import BoxError, boxes
 from .ifd import IfdError, read_ifd, read_layout
+from .sniffing import brands_of
 
 GAIN_MAP_SEGMENT = b"urn:iso:std:iso:ts:21496:-1\x00"
 GAIN_MAP = "a gain map (HDR)"
@@ -38,6 +41,16 @@ def note(segments: Sequence[tuple[int, bytes]], data: bytes) -> str:
     if any(map(_VIDEO.search, texts)) or _VIDEO_FILE.search(data):
         found.append("a motion video")
     return dropped(" and ".join(found)) if found else ""
+
+
+def note_of_boxes(data: bytes) -> str:
+    """The same of a file that is made of boxes."""
+    with suppress(BoxError):
+        kinds = {kind for kind, _ in boxes(data)}
+        apart = b"tmap" in brands_of(data) or b"jhgm" in kinds or _GAIN_MAP.search(data)
+        found = [*([GAIN_MAP] if apart else []), *(["a motion video"] if b"mpvd" in kinds else [])]
+        return dropped(" and ".join(found)) if found else ""
+    return ""
 
 
 def dropped(what: str) -> str:

@@ -145,18 +145,21 @@ def _descriptive(metadata: Metadata, block: bytes, order: Order) -> dict[int, Fi
             ratio = Fraction(value).limit_denominator(1000)
             rows[tag] = Field(tag, 5, 1, struct.pack(f"{order}II", ratio.numerator, ratio.denominator))
         rows[_UNIT] = Field(_UNIT, 3, 1, struct.pack(f"{order}H", 2))
-    if metadata.comments:
-        text = b"\n".join(metadata.comments).replace(b"\x00", b"") + b"\x00"
-        rows[_DESCRIPTION] = Field(_DESCRIPTION, 2, len(text), text)
+    comment = b"\n".join(metadata.comments).replace(b"\x00", b"")
+    said = b""
     if len(block) > 8:
         layout = read_layout(block)
         first = read_ifd(block, layout.first, layout)
         rows.update((row.tag, row) for row in fields(e for e in first.entries if e.tag in _DESCRIPTIVE))
+        said = (_bytes(first, _DESCRIPTION) or b"").rstrip(b"\x00")
         for link in (EXIF_IFD, GPS_IFD):
             target = first.integer(link, 0)
             with suppress(IfdError):  # a dangling pointer is worth less than the rest of the block
                 if target and read_ifd(block, target, layout):
                     rows[link] = Field(link, 4, 1, target)
+    if comment and comment not in said:  # some cameras describe every picture by their own name
+        text = b"\n".join(filter(None, (said, comment))) + b"\x00"
+        rows[_DESCRIPTION] = Field(_DESCRIPTION, 2, len(text), text)
     turned = struct.pack(f"{order}H", metadata.orientation)
     rows[ORIENTATION] = Field(ORIENTATION, 3, 1, turned)
     return rows

@@ -6,7 +6,7 @@ Packets are text that other programs own: what is changed is spliced, the rest s
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from .xml_places import Element, Splice, XmlError, read, spliced
 
@@ -15,8 +15,9 @@ WRAPPED = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="' + RDF.encode() + b'">%s</rdf:RDF></x:xmpmeta>'
 )
 PACKET = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>' + WRAPPED + b'<?xpacket end="w"?>'
-_REMAINS = re.compile(rb"gps(?!\w*stamp)|(?<!speed)latitude|longitude", re.IGNORECASE)
-_POSITION = re.compile(r"gps|(?<!speed)latitude|longitude", re.IGNORECASE)  # ISOSpeedLatitude is another one
+# ISOSpeedLatitude is another one; Flickr writes `geo:lat=48.1` as a keyword.
+_REMAINS = re.compile(rb"gps(?!\w*stamp)|(?<!speed)latitude|longitude|\bgeo:(lat|lon)", re.IGNORECASE)
+_POSITION = re.compile(r"gps|(?<!speed)latitude|longitude|wgs84_pos#", re.IGNORECASE)
 # They announce pictures and videos after the first picture, which are not written again, or show the old one.
 _STALE_NAMESPACES = (
     "http://ns.adobe.com/hdr-gain-map/1.0/",
@@ -34,19 +35,28 @@ _STALE = (
 
 
 def without_gps(packet: bytes) -> bytes | None:
-    """The packet without what is named after a position, and without properties whose text speaks of one.
+    """The packet without what is named after a position, and without properties whose text speaks of one, or
+    those items of them that do.
 
     None if it cannot be read, or may still tell the position.
     """
     try:
         packet = _cut(packet, lambda name, value: bool(_POSITION.search(name)) or may_tell_position(value))
         if may_tell_position(packet):
-            properties = [p for d in descriptions(read(packet)) for p in d.children]
-            telling = [p for p in properties if may_tell_position(packet[p.start : p.stop])]
-            packet = spliced(packet, [(p.start, p.stop, b"") for p in telling])
+            packet = _without_telling(packet, [f"{RDF}li"])
+            packet = _without_telling(packet, [])
     except XmlError:
         return None
     return None if may_tell_position(packet) else packet
+
+
+def _without_telling(packet: bytes, names: Sequence[str]) -> bytes:
+    """Without the properties that tell the position; with names, without such elements of them alone."""
+    properties = [p for d in descriptions(read(packet)) for p in d.children]
+    parts = [part for p in properties for part in p.walk() if part.name in names] if names else properties
+    telling = [part for part in parts if may_tell_position(packet[part.start : part.stop])]
+    outermost = [t for n, t in enumerate(telling) if not any(t.start < o.stop for o in telling[:n])]
+    return spliced(packet, [(t.start, t.stop, b"") for t in outermost])
 
 
 def may_tell_position(text: bytes) -> bool:
