@@ -46,7 +46,7 @@ def find(
     include: Sequence[str],
     exclude: Sequence[str],
     limit: int | None,
-    skip: Path | None,
+    destination: Destination,
     note: Callable[[str], None] = lambda _: None,
 ) -> tuple[list[Photo], bool]:
     """The photos to do, and whether the inputs were one single file; `note` hears of folders passed over.
@@ -67,16 +67,16 @@ def find(
         raise UsageError("one of the inputs is empty; is a shell variable unset?")
     paths = [located(text) for text in inputs]
     passed_over: list[Path] = []
-    done = Manifest.peek(skip) if skip else None
     found = discover(
         paths,
         recursive=recursive,
         include=include,
         exclude=exclude,
         limit=limit,
-        skip=skip,
+        skip=destination.skipped,
         mirrored=photos.listed(files_from, null=null) if files_from else (),
-        is_result=done.owns if done and not done.is_empty else None,
+        is_result=destination.earlier_results(),
+        is_named_result=destination.results_by_default(),
         results_in=lambda folder: Manifest.peek(folder).knows,
         passed_over=passed_over,
     )
@@ -182,9 +182,11 @@ def run(
         _refuse_unwritable(jobs[0].output)
         return _run(jobs, settings, None, report, None, engine, max_errors)
     if compare:
-        from lptn_cli.gallery import require_own_page
+        from lptn_cli.gallery import PICTURES, require_own_page
 
         require_own_page(folder, settings)
+        if any(job.output.is_relative_to(folder / PICTURES) for job in jobs):
+            raise UsageError(f"results would go among the pictures of --compare, {PICTURES}/; leave it out")
     with Manifest.open(folder, str(destination.shard or "")) as manifest:
         if not settings.overwrite:
             _refuse_results_of_others(jobs, manifest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import pickle
 import re
 import struct
@@ -49,6 +50,9 @@ def import_checkpoint(
     resolution. Raises UsageError (name taken or unusable), PresetError (not the weights of an LPTN, or those
     of a preset of lptn).
     """
+    place = place_for(name, folder, overwrite=overwrite).with_suffix(".safetensors")
+    if os.path.exists(place) and os.path.exists(checkpoint) and place.samefile(checkpoint):  # noqa: PTH110
+        raise UsageError(f"the preset's weights would replace {checkpoint}; choose another name or folder")
     state = read_checkpoint(checkpoint)
     network = LPTN.from_state_dict(state)
     if network.trans_low.context or _is_ours(checkpoint):  # which pads otherwise than published networks
@@ -85,33 +89,49 @@ def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
 
 
 def _is_ours(path: Path) -> bool:
-    if path.suffix != ".safetensors":
-        return False
-    with safe_open(path, "pt") as file:
-        return MADE_BY.items() <= (file.metadata() or {}).items()
+    return path.suffix == ".safetensors" and MADE_BY.items() <= _header(path).items()
+
+
+def run_of(weights: Path) -> str | None:
+    """The training that has made these weights; None for those of no training, or that cannot be read."""
+    try:
+        return _header(weights).get("run")
+    except (OSError, SafetensorError):
+        return None
+
+
+def _header(weights: Path) -> Mapping[str, str]:
+    with safe_open(weights, "pt") as file:
+        return file.metadata() or {}
 
 
 def place_for(name: str, folder: Path, *, overwrite: bool) -> Path:
-    """Where the TOML of a new preset goes. Raises UsageError for a name that cannot be used or is taken."""
+    """Where the TOML of a new preset goes. Raises UsageError for a name that cannot be used or is taken, also
+    by weights that are no preset's."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) or name.endswith(".toml"):
         words = "up to 100 letters, digits, dots, dashes and underscores"
         raise UsageError(f"{name!r} cannot name a preset; use {words}")
     path = folder / f"{name}.toml"
-    if path.exists() and not overwrite:
+    taken = os.path.exists(path)  # noqa: PTH110  never raises
+    if taken and not overwrite:
         raise UsageError(f"a preset {name} exists in {folder}; choose another name or give --overwrite")
+    weights = path.with_suffix(".safetensors")
+    if os.path.exists(weights) and not taken and not overwrite:  # noqa: PTH110
+        raise UsageError(f"{weights} exists; choose another name or give --overwrite")
     return path
 
 
 def write_preset(
-    name: str, folder: Path, network: LPTN, said: Mapping[str, Any], *, overwrite: bool
+    name: str, folder: Path, network: LPTN, said: Mapping[str, Any], *, overwrite: bool, run: str = ""
 ) -> Preset:
     """Write NAME.safetensors and NAME.toml; `said` holds the TOML's keys besides those the network tells.
 
-    The TOML comes last: a preset that can be found is whole. Raises UsageError, OutputError.
+    run: of the training, for `run_of`. The TOML comes last: a preset that can be found is whole. Raises
+    UsageError, OutputError.
     """
     path = place_for(name, folder, overwrite=overwrite)
     state = {key: value.contiguous().cpu() for key, value in network.state_dict().items()}
-    weights = save(state, MADE_BY)
+    weights = save(state, MADE_BY | ({"run": run} if run else {}))
     variant = network.variant
     keys: dict[str, Any] = {
         **said,

@@ -134,7 +134,7 @@ def retouch(
         include=include or (),
         exclude=exclude or (),
         limit=limit,
-        skip=destination.skipped,
+        destination=destination,
         note=telling.line,
     )
     jobs_planned = batch.plan(found, destination, name, None if format == "auto" else format)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shlex
 import signal
 from enum import StrEnum
@@ -262,7 +263,7 @@ def evaluate(
         raise UsageError("nothing to measure; give --photos DIR, --pairs DIR or both")
     if sheet and sheet.suffix.lower() != ".png":
         raise UsageError(f"--sheet {sheet}: the picture is a PNG; let its name end in .png")
-    if sheet and sheet.exists() and not overwrite:
+    if sheet and os.path.exists(sheet) and not overwrite:  # noqa: PTH110  never raises
         raise UsageError(f"--sheet {sheet} exists; replace it with --overwrite")
     from lptn_cli.bar import tell
     from lptn_cli.training.evaluation import evaluate as measure

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
+from pathlib import Path, PurePath
 
+from lptn_cli.discover import IsResult
 from lptn_cli.errors import UsageError
+from lptn_cli.manifest import Manifest
 from lptn_cli.photos import shown
 from lptn_cli.plan import Job, Shard, looks_like_file, output_folder
 from lptn_cli.storage import Remote, located
@@ -57,6 +61,24 @@ class Destination:
     def skipped(self) -> Path | None:
         """What a walk passes over: by default the results of every preset, not of this one alone."""
         return self.folder if self.output else self.folder and self.folder.parent
+
+    def earlier_results(self) -> IsResult | None:
+        """Says which files earlier runs wrote to the folder that -o names; None where there are none."""
+        done = Manifest.peek(self.folder) if self.output and self.folder else None
+        return done.owns if done and not done.is_empty else None
+
+    def results_by_default(self) -> IsResult | None:
+        """The same of the default folder and any preset; None where -o names one."""
+        top = None if self.output or self.skipped is None else os.path.abspath(self.skipped)  # noqa: PTH100
+        manifest = cache(Manifest.peek)
+
+        def is_result(path: Path) -> bool:
+            if top is None or isinstance(path, Remote):
+                return False
+            below = PurePath(os.path.relpath(path, top)).parts
+            return below[0] != ".." and manifest(Path(top, below[0])).owns(path)
+
+        return is_result if top else None
 
     def manifest_folder(self, jobs: Sequence[Job]) -> Path | None:
         """The folder whose manifest the run keeps; None where the output is one file or stdout."""

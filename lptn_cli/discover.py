@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from lptn_cli import storage
 from lptn_cli.codecs.formats import SUFFIXES
 from lptn_cli.globs import matches
-from lptn_cli.photos import GALLERY, MANIFEST, PARTS, TRAINING, Photo, why_not
+from lptn_cli.photos import MANIFEST, OWN_PICTURES, PARTS, TRAINING, Photo, why_not
 from lptn_cli.storage import Remote
 
 IsResult = Callable[[Path], bool]
@@ -32,6 +32,7 @@ def discover(
     skip: Path | None = None,
     mirrored: Sequence[Path] = (),
     is_result: IsResult | None = None,
+    is_named_result: IsResult | None = None,
     results_in: Callable[[Path], IsResult] = _all_below,
     passed_over: list[Path] | None = None,
 ) -> list[Photo]:
@@ -42,6 +43,7 @@ def discover(
     folders; one that matches a folder matches all below it. Case counts. Files in `inputs` are always taken.
     skip: the output folder, passed over wherever it is met, but for an input that is it alone or lies in it.
     is_result: says which files are results of earlier runs in `skip`, and photos only where given alone.
+    is_named_result: the same, where that is None, of files that are named and not found.
     results_in: the same for a folder below with a manifest of an earlier run; passed_over gets it where there
     are such. What training and --compare have made is passed over too.
     mirrored: further inputs, from a list; a file's own folders are kept in `relative` where they lead down,
@@ -53,6 +55,8 @@ def discover(
     real_skip = _real(skip) if skip is not None else None
     mirrored_set = set(mirrored)
     passed = [] if passed_over is None else passed_over
+    several = len(inputs) + len(mirrored) > 1
+    is_named_result = is_result or is_named_result
     for path in [*inputs, *mirrored]:
         if is_folder(path):
             real = _real(path)
@@ -61,7 +65,7 @@ def discover(
             never = None if _inside(real, real_skip) else real_skip
             walk = _Walk(path, recursive, include, exclude, never, results_in, passed)
             found = walk.photos(is_result)
-        elif is_result and len(inputs) + len(mirrored) > 1 and is_result(path):  # `*.jpg -o .`, run again
+        elif several and is_named_result and is_named_result(path):  # `*.jpg -o .`, run again
             if path.parent not in passed:
                 passed.append(path.parent)
             continue
@@ -183,7 +187,7 @@ def _listed(folder: Path, visited: set[tuple[int, int]]) -> Sequence[os.DirEntry
 
 def _is_made(folder: str) -> bool:
     """Whether lptn put pictures of photos there: pages of --compare, contact sheets of training."""
-    marked = os.path.lexists(os.path.join(folder, GALLERY))  # noqa: PTH118
+    marked = os.path.lexists(os.path.join(folder, OWN_PICTURES))  # noqa: PTH118
     return marked or os.path.basename(folder) == TRAINING  # noqa: PTH119
 
 

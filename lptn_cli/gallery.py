@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from lptn_cli.atomic import write_atomic
+from lptn_cli.atomic import require_writable, write_atomic
 from lptn_cli.codecs import decode, encode, read_header
 from lptn_cli.codecs.icc import profile_of, to_srgb
 from lptn_cli.codecs.image import EncodeOptions, Image
@@ -28,7 +28,7 @@ from lptn_cli.cores import CORES
 from lptn_cli.errors import OutputError, PhotoError, WriteError
 from lptn_cli.finish import shrink
 from lptn_cli.orientation import turn_upright
-from lptn_cli.photos import GALLERY, read, shown
+from lptn_cli.photos import OWN_PICTURES, read, shown
 from lptn_cli.plan import Job
 from lptn_cli.settings import Settings
 from lptn_cli.storage import Remote
@@ -47,7 +47,7 @@ def write_gallery(folder: Path, jobs: Sequence[Job], settings: Settings) -> Path
     Raises WriteError when the page or the pictures cannot be written, OutputError for somebody else's page.
     """
     page = require_own_page(folder, settings)
-    write_atomic(folder / PICTURES / GALLERY, b"", overwrite=True)
+    write_atomic(folder / PICTURES / OWN_PICTURES, b"", overwrite=True)
     with ThreadPoolExecutor(CORES) as pool:
         entries = [entry for entry in pool.map(partial(_entry, folder), jobs) if entry]
     said = {"settings": settings.described, "photos": entries}
@@ -58,10 +58,14 @@ def write_gallery(folder: Path, jobs: Sequence[Job], settings: Settings) -> Path
 
 
 def require_own_page(folder: Path, settings: Settings) -> Path:
-    """Where the page goes. Raises OutputError when somebody else's is there."""
-    page = folder / PAGE
+    """Where the page goes. Raises OutputError when somebody else's is there, or no place for its pictures."""
+    page, pictures = folder / PAGE, folder / PICTURES
     if not settings.overwrite and _is_foreign(page):
         raise OutputError(f"{shown(page)} exists and lptn did not write it; --overwrite replaces it")
+    try:
+        require_writable(pictures)
+    except WriteError as error:
+        raise OutputError(f"{shown(pictures)}, for the pictures of --compare: {error}") from None
     return page
 
 

@@ -162,7 +162,8 @@ class Manifest:
             source = (_place(photo.path), photo.size, photo.mtime_ns)
             old = self._entries.get(key)
             before = (old.output_size, old.output_mtime_ns) if old else ()
-            entry = Noted(*made, *source, settings, time.time_ns(), *before)
+            now = max(time.time_ns(), old.noted + 1 if old else 0)  # clocks are set back
+            entry = Noted(*made, *source, settings, now, *before)
             if self._parts:
                 self._parts.append(line_of(entry))
             with self._lock:

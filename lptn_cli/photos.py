@@ -20,7 +20,7 @@ from lptn_cli.storage import Remote
 STDIN = Path("-")
 MANIFEST = ".lptn-manifest.jsonl"  # lies in every output folder
 PARTS = ".lptn-manifest.d"  # beside it: what each of several writers has noted
-GALLERY = ".lptn-compare"  # marks the pictures of --compare
+OWN_PICTURES = ".lptn-pictures"  # marks folders of pictures that lptn made of photos: --compare, training
 TRAINING = "lptn-train"  # where `lptn train` keeps its state and its contact sheets
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
+import os
 import queue
 import threading
 from collections.abc import Sequence
-from functools import partial
 
 from lptn_cli import photos, storage
 from lptn_cli.atomic import write_atomic
@@ -30,7 +31,12 @@ def retouch_one(job: Job, devices: Devices, settings: Settings, manifest: Manife
         made = develop(job, data, devices, settings, watch)
         if done_meanwhile(job, settings, manifest):
             return Outcome(job, "up-to-date")
-        to_stdout = deliver(job, made.encoded, settings, manifest)
+        try:
+            to_stdout = deliver(job, made.encoded, settings, manifest)
+        except WriteError:
+            if not done_meanwhile(job, settings, manifest):
+                raise
+            return Outcome(job, "up-to-date")
         watch.lap("write")
     except PhotoError as error:
         return Outcome(job, "failed", error=error.kind, message=str(error))
@@ -79,7 +85,13 @@ def deliver(job: Job, encoded: bytes, settings: Settings, manifest: Manifest | N
     if job.output == STDOUT:
         return encoded
     overwrite = settings.overwrite or (manifest is not None and manifest.owns(job.output))
-    before = partial(manifest.record, job, settings.key(job)) if manifest else None
+
+    def before(status: os.stat_result | storage.Entry) -> None:
+        if not overwrite and exists(job.output):  # another run was first: this one has nothing to note
+            raise FileExistsError(errno.EEXIST, "")
+        if manifest:
+            manifest.record(job, settings.key(job), status)
+
     if isinstance(job.output, Remote):
         storage.write(job.output, encoded, overwrite=overwrite, before=before)
         return b""

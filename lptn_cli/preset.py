@@ -139,7 +139,7 @@ def read(path: Path) -> Preset:
         table = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise PresetError(f"cannot read the preset {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also of bytes, and of numbers of 5,000 digits
         raise PresetError(f"the preset {path} is not valid TOML: {error}") from None
     hints = get_type_hints(Preset)
     known = {f.name for f in fields(Preset)} - {"path"}

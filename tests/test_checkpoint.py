@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from lptn_cli import Retoucher
 from lptn_cli.checkpoint import import_checkpoint, read_checkpoint
 from lptn_cli.errors import PresetError, UsageError
+from lptn_cli.network import LPTN
 from tests.conftest import photo
 from tests.seeded import seeded_state
 
@@ -83,6 +85,20 @@ def test_names(tmp_path: Path) -> None:
     for name in ("", "../up", "a/b", ".hidden", "x.toml", "-p", "n" * 101):
         with pytest.raises(UsageError, match="cannot name a preset"):
             import_checkpoint(path, name, tmp_path)
+
+
+def test_weights_that_are_no_presets_are_not_replaced(tmp_path: Path) -> None:
+    torch.save(LPTN(form="released").state_dict(), tmp_path / "net.pth")
+    theirs = tmp_path / "theirs.safetensors"
+    save_file(LPTN(form="released").state_dict(), theirs)
+    before = theirs.read_bytes()
+    with pytest.raises(UsageError, match=r"theirs\.safetensors exists; choose another name"):
+        import_checkpoint(tmp_path / "net.pth", "theirs", tmp_path)
+    for overwrite in (False, True):
+        with pytest.raises(UsageError, match="choose another name"):
+            import_checkpoint(theirs, "theirs", tmp_path, overwrite=overwrite)
+    assert theirs.read_bytes() == before
+    assert import_checkpoint(theirs, "mine", tmp_path).weights.exists()
 
 
 def test_a_preset_can_be_read_whatever_it_was_made_from(tmp_path: Path) -> None:

@@ -116,6 +116,21 @@ def test_what_is_transparent_is_shown_on_white(tmp_path: Path, retouch: Retouch,
         assert shown[:, : shown.shape[1] // 2 - 5].min() > 240
 
 
+def test_pictures_that_have_no_place_are_said_before_the_first_photo(
+    tmp_path: Path, retouch: Retouch
+) -> None:
+    save(tmp_path / "in" / "compare" / "a.jpg", photo(40, 60))
+    done = retouch(tmp_path / "in", "-o", tmp_path / "out", "--compare")
+    assert done.code == 2 and "results would go among the pictures of --compare" in done.stderr
+    assert not list((tmp_path / "out").rglob("*.jpg"))
+    (tmp_path / "in" / "compare").rename(tmp_path / "in" / "other")
+    (tmp_path / "out2").mkdir()
+    (tmp_path / "out2" / "compare").write_bytes(b"mine")
+    done = retouch(tmp_path / "in", "-o", tmp_path / "out2", "--compare")
+    assert done.code == 4 and "for the pictures of --compare: " in done.stderr
+    assert tree(tmp_path / "out2") == {"compare"}
+
+
 def test_a_photo_whose_name_leaves_no_room_is_shown(tmp_path: Path, retouch: Retouch) -> None:
     names = ["é" * 125 + ending + ".png" for ending in ("a", "b")]
     for name in names:

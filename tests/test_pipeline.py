@@ -102,6 +102,27 @@ def test_a_photo_that_changes_or_vanishes_during_the_run(tmp_path: Path, setting
     assert (outcome.error, outcome.message) == ("read", "no longer there")
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_a_photo_that_another_run_places_first_is_done(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, *, same: bool
+) -> None:
+    """After the last look at the output folder and before its own file gets there."""
+    (job,) = jobs(tmp_path, 1)
+    other = settings if same else replace(settings, strength=0.5)
+    with Manifest.open(tmp_path / "out") as ours, Manifest.open(tmp_path / "out") as theirs:
+
+        def late(path: Path, data: bytes, **options: Any) -> None:
+            monkeypatch.setattr("lptn_cli.pipeline.write_atomic", write_atomic)
+            assert retouch_one(job, devices(inverted), other, theirs).status == "written"
+            write_atomic(path, data, **options)
+
+        monkeypatch.setattr("lptn_cli.pipeline.write_atomic", late)
+        outcome = retouch_one(job, devices(inverted), settings, ours)
+        assert outcome.status == ("up-to-date" if same else "failed"), outcome.message
+    with Manifest.open(tmp_path / "out") as later:
+        assert later.owns(job.output) and later.up_to_date(job, other.key(job))
+
+
 def test_a_file_that_appears_during_the_run_is_left_alone(tmp_path: Path, settings: Settings) -> None:
     (job,) = jobs(tmp_path, 1)
 

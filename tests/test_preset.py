@@ -101,6 +101,8 @@ def test_unknown_name_suggests_the_nearest(tmp_path: Path, monkeypatch: pytest.M
     ("text", "said"),
     [
         ("sha256 = ", "not valid TOML"),
+        ("a = " + "9" * 5000, "not valid TOML"),
+        ("a = " + "[" * 5000, "not valid TOML"),
         ("sha256 = 'x'\ncolour = 1", "unknown key 'colour'"),
         ("sha256 = 3", "sha256 cannot be 3"),
         ("sha256 = 'x'\nnative_scale = true", "native_scale cannot be True"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,32 @@ def test_a_result_is_tried_where_it_alone_is_named_and_not_where_a_shell_lists_a
     assert f"results of an earlier run in {folder} are passed over" in ran.stderr
     assert retouch(folder / "a-x.jpg", *words).code == 0
     assert (folder / "a-x-x.jpg").is_file()
+
+
+def test_a_list_of_photos_without_a_folder_of_results_breeds_none(
+    folder: Path, retouch: Retouch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`find . -name '*.jpg' | lptn retouch --files-from -`, twice, then with another strength."""
+    monkeypatch.chdir(folder)
+    for words in ([], [], ["-s", "0.5", "--overwrite"]):
+        listed = sorted(path for path in Path().rglob("*.*") if path.suffix in (".jpg", ".png"))
+        Path("list.txt").write_text("\n".join(map(str, listed)))
+        assert retouch("--files-from", "list.txt", *words).code == 0
+        assert tree(Path("lptn-out/dusk")) == {"a.jpg", "b.jpg", "sub/c.png"}
+    assert retouch("lptn-out/dusk/a.jpg", "-o", "again").code == 0  # alone: meant
+    assert tree(Path("again")) == {"a.jpg"}
+
+
+def test_a_clock_that_is_set_back_makes_no_result_somebody_elses(
+    folder: Path, retouch: Retouch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, real = tmp_path / "out", time.time_ns
+    monkeypatch.setattr("lptn_cli.manifest.time.time_ns", lambda: real() + 7200 * 10**9)
+    assert retouch(folder, "-o", out).code == 0
+    monkeypatch.undo()
+    for strength, status in (("0.5", "written"), ("0.5", "up-to-date"), ("0.6", "written")):
+        again = retouch(folder, "-o", out, "-s", strength, "--json")
+        assert (again.code, set(again.photos().values())) == (0, {status})
 
 
 def test_results_beside_their_photos_do_not_count_towards_the_limit(folder: Path, retouch: Retouch) -> None:

@@ -14,6 +14,7 @@ from lptn_cli.training.batches import GroupBatches, pair_batch, some_without_col
 from lptn_cli.training.data import (
     GroupData,
     Pair,
+    load_groups,
     load_pairs,
     load_photos,
     load_sides,
@@ -37,6 +38,26 @@ def test_held_back_photos_are_always_the_same_and_never_trained_on(pairs: Path) 
     assert held == {pair.name for pair in again.held_back}
     assert held
     assert not held & {pair.name for pair in once.pairs}
+
+
+def test_photos_of_one_name_are_not_all_held_back(tmp_path: Path) -> None:
+    """As of a folder for each session; the hash of this name is among those held back."""
+    for n in range(10):
+        for side in ("input", "target"):
+            save(tmp_path / side / f"s{n}" / "original.png", photo(66, 80, seed=n))
+    data = load_pairs(tmp_path, [], [], 64)
+    assert (len(data.pairs), len(data.held_back)) == (5, 5)
+    groups = load_groups([tmp_path / "input"], [tmp_path / "target"], [], 64)
+    assert (len(groups.photos), len(groups.targets), len(groups.held_back)) == (5, 5, 5)
+
+
+def test_of_several_small_folders_a_photo_is_held_back(tmp_path: Path) -> None:
+    for n in range(10):
+        save(tmp_path / f"few-{n % 2}" / f"{n}.png", photo(66, 80, seed=n))
+    folders = [tmp_path / "few-0", tmp_path / "few-1"]
+    once, again = (load_groups(folders, folders, [], 64) for _ in range(2))
+    assert (len(once.photos), len(once.held_back)) == (9, 1)
+    np.testing.assert_array_equal(once.held_back[0], again.held_back[0])
 
 
 def test_batches_are_reproducible_and_keep_pairs_together(pairs: Path) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import torch
 
+from lptn_cli import Retoucher
+from lptn_cli.discover import discover
 from lptn_cli.errors import OutputError, StartError, UsageError, WriteError
 from lptn_cli.network import LPTN
 from lptn_cli.preset import Preset, read
@@ -22,9 +24,9 @@ from lptn_cli.training.loop import Trainer
 from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.run import OWN
 from tests.command import LPTN as COMMAND
-from tests.command import on_linux
+from tests.command import on_linux, save
 from tests.command import run as lptn
-from tests.conftest import make_preset
+from tests.conftest import make_preset, photo
 from tests.training_runs import Listener, train
 
 CPU = torch.device("cpu")
@@ -115,6 +117,38 @@ def test_a_resumed_run_replaces_no_other_preset_of_its_name(pairs: Path, tmp_pat
     assert read(other.path).sha256 == other.sha256
     made = train(pairs, tmp_path, Listener(stop_after=1), resume=True, overwrite=True, description="")
     assert (made.description, made.sha256 == other.sha256) == ("", False)
+
+
+@pytest.mark.parametrize("lost", ["old weights", "toml", "weights of the next checkpoint"])
+def test_a_run_that_was_killed_while_it_wrote_its_preset_can_be_resumed(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    made = train(pairs, tmp_path, Listener(stop_after=1))
+    toml, weights = made.path.read_bytes(), made.weights.read_bytes()
+    train(pairs, tmp_path, Listener(stop_after=2), resume=True)
+    if lost == "toml":
+        made.path.unlink()
+    elif lost == "old weights":  # the disk of the presets was full
+        made.path.write_bytes(toml)
+        made.weights.write_bytes(weights)
+    else:  # the TOML still is the older one
+        made.path.write_bytes(toml)
+    again = train(pairs, tmp_path, Listener(stop_after=1), resume=True, description="")
+    assert again.description == ("" if lost == "toml" else "brighter")
+    assert Retoucher(again, "cpu")(photo(80, 90)).shape == (80, 90, 3)
+
+
+def test_a_folder_of_its_own_is_marked_so_that_its_contact_sheet_is_no_photo(
+    pairs: Path, tmp_path: Path
+) -> None:
+    save(tmp_path / "mine" / "a.png", photo(80, 90))
+    save(tmp_path / "used" / "work" / "b.png", photo(80, 90))
+    for folder in ("mine", "used"):
+        train(pairs, tmp_path / folder, Listener(stop_after=1))
+        assert (tmp_path / folder / "work" / "sheet.png").is_file()
+    found = {str(one.relative) for one in discover([tmp_path])}
+    assert {"mine/a.png", "used/work/b.png"} <= found
+    assert "mine/work/sheet.png" not in found
 
 
 def test_too_few_pairs_is_said(pairs: Path, tmp_path: Path) -> None:
@@ -282,3 +316,24 @@ def test_minutes_are_a_number(minutes: str) -> None:
     done = lptn("train", "mine", "--pairs", "a", "--minutes", minutes)
     assert done.code == 2
     assert "Invalid value for '--minutes'" in done.stderr
+
+
+def test_places_that_may_not_be_entered_or_named_so_are_one_line(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    long, words = "x" * 300, ("train", "mine", "--pairs", pairs, "--minutes", "0.01")
+    said = lptn("train", long, "--pairs", pairs)
+    assert said.code == 2 and "cannot name a preset" in said.error
+    said = lptn(*words, "--work", tmp_path / long, "-o", tmp_path)
+    assert said.code == 4 and "of --work: the name is too long" in said.error
+    monkeypatch.setattr(Path, "stat", refuse)  # root may enter everywhere
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    for folders in (
+        ("--work", tmp_path / "w", "-o", tmp_path / "p"),
+        ("--work", tmp_path, "-o", tmp_path / "p"),
+    ):
+        said = lptn(*words, *folders)
+        assert said.code == 4 and "permission denied" in said.error

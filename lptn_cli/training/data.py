@@ -193,6 +193,8 @@ def load_groups(
             names, count = ", ".join(map(str, folders)), len(train) + len(held)
             raise UsageError(f"{names}: {count} usable photos; training needs {LEAST} on each side")
     (train, held), (wanted, _), (same, _) = parts
+    if not held:  # each folder is a small one
+        held.append(train.pop(min(range(len(train)), key=lambda n: _rank(train[n]))))
     return GroupData(
         [photo.pixels for photo in train],
         [photo.pixels for photo in wanted],
@@ -264,9 +266,9 @@ def _levels(image: NDArray[np.float32]) -> Pixels8:
 
 def split(photos: Sequence[T]) -> tuple[list[T], list[T]]:
     """Training and held-back photos of one folder: by a hash of the name, so that every run holds back the
-    same ones; of LEAST photos or more at least one."""
+    same ones; of LEAST photos or more at least one, and no more than half."""
     ranked = sorted(photos, key=_rank)
-    held = sum(_rank(photo) < HELD_BACK for photo in ranked)
+    held = min(sum(_rank(photo) < HELD_BACK for photo in ranked), len(ranked) // 2)
     if not held and len(ranked) >= LEAST:
         held = 1
     return ranked[held:], ranked[:held]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -96,6 +97,7 @@ class Trainer:
         )
         self.generator = torch.Generator().manual_seed(seed)
         self.step, self.seconds = 0, 0.0
+        self.name = secrets.token_hex(8)  # of this run, and of what resumes it
 
     def run(
         self,
@@ -165,6 +167,7 @@ class Trainer:
             "objective": self.objective.state(),
             "generator": self.generator.get_state(),
             "options": self.options,
+            "name": self.name,
             "step": self.step,
             "seconds": self.seconds,
         }
@@ -199,7 +202,7 @@ class Trainer:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise StartError(f"cannot resume from {checkpoint}: {reason}") from None
         self.averaged = {key: value.to(self.device) for key, value in state["averaged"].items()}
-        self.step, self.seconds = state["step"], state["seconds"]
+        self.name, self.step, self.seconds = state.get("name", self.name), state["step"], state["seconds"]
 
 
 def mixed(network: LPTN, device: torch.device) -> Translate:

@@ -10,6 +10,7 @@ from typing import Protocol
 from lptn_cli.atomic import reason
 from lptn_cli.codecs.image import Pixels
 from lptn_cli.errors import WriteError
+from lptn_cli.photos import OWN_PICTURES
 from lptn_cli.training.data import Pixels8
 from lptn_cli.training.loop import Step
 from lptn_cli.training.pictures import write_curves, write_sheet
@@ -34,6 +35,9 @@ class Notebook:
         self._report = report
         self._told: set[Path] = set()
         self._mode = "w" if anew else "a"
+        with self._spared(work / OWN_PICTURES):
+            if not any(work.iterdir()):  # it is for this alone, and contact sheets are no photos
+                (work / OWN_PICTURES).touch()
 
     def step(self, step: Step) -> None:
         """Note a step, and tell the report."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 
 from lptn_cli.atomic import require_writable
 from lptn_cli.branches import Variant
-from lptn_cli.checkpoint import place_for, write_preset
+from lptn_cli.checkpoint import place_for, run_of, write_preset
 from lptn_cli.device import find_device
 from lptn_cli.errors import OutputError, StoppedError, UsageError, WriteError
 from lptn_cli.network import LPTN
@@ -126,9 +127,9 @@ def train(
     Raises UsageError (too few photos, a run that would be lost), StartError, OutputError, StoppedError.
     """
     checkpoint = work / "checkpoint.pt"
-    if checkpoint.exists() and not resume:
-        raise UsageError(f"{checkpoint} is of an earlier run; go on with --resume, or delete it")
     place = place_for(name, to, overwrite=overwrite or resume)
+    if os.path.exists(checkpoint) and not resume:  # noqa: PTH110  never raises
+        raise UsageError(f"{checkpoint} is of an earlier run; go on with --resume, or delete it")
     on = find_device(device)
     preset = _preset_to_start_with(start, native_scale)
     for folder, option in ((work, "--work"), (to, "-o")):  # now, not after the first minutes of training
@@ -149,7 +150,7 @@ def train(
     trainer = Trainer(network, source.objective, on, seed, options)
     if resume:
         trainer.resume(checkpoint)
-        said = _said_before(place, trainer.averaged, said, overwrite=overwrite)
+        said = _said_before(place, trainer.name, said, overwrite=overwrite)
     begun_at = trainer.step
     notebook = Notebook(work, report, anew=not resume)
 
@@ -161,7 +162,7 @@ def train(
             "keeps_grey": source.keeps_grey,
             "trained": f"{trainer.step} steps in {spent}, {source.counts}",
         }
-        made = write_preset(name, to, trainer.averaged_network(), told, overwrite=True)
+        made = write_preset(name, to, trainer.averaged_network(), told, overwrite=True, run=trainer.name)
         look = Retoucher(made, device)
         notebook.sheet([(photo, look(photo)) for photo in source.objective.examples[:SHEET]])
 
@@ -175,24 +176,20 @@ def train(
     return read(to / f"{name}.toml")
 
 
-def _said_before(
-    place: Path, averaged: Mapping[str, torch.Tensor], said: Mapping[str, str], *, overwrite: bool
-) -> Mapping[str, str]:
+def _said_before(place: Path, run: str, said: Mapping[str, str], *, overwrite: bool) -> Mapping[str, str]:
     """The description and license of the preset that a run to be resumed has made, if there are no new ones.
 
     Raises UsageError: what lies at its place is another preset.
     """
-    if not place.exists():
+    weights = place.with_suffix(".safetensors")
+    if not place.exists() and not weights.exists():
         return said
-    made = read(place)
-    weights = load_network(made).state_dict()
-    same = weights.keys() == averaged.keys() and all(
-        torch.equal(value, averaged[key].cpu()) for key, value in weights.items()
-    )
+    same = run_of(weights) == run
     if not same and not overwrite:
-        fact = f"the preset {made.name} in {place.parent} is not of the run that is to be resumed"
+        fact = f"the preset {place.stem} in {place.parent} is not of the run that is to be resumed"
         raise UsageError(f"{fact}; give its folder with -o, or replace it with --overwrite")
-    before = {"description": made.description, "license": made.license} if same else {}
+    made = read(place) if same and place.exists() else None
+    before = {"description": made.description, "license": made.license} if made else {}
     return {**before, **{key: words for key, words in said.items() if words}}
 
 
