@@ -76,7 +76,7 @@ class Destination:
             if top is None or isinstance(path, Remote):
                 return False
             below = PurePath(os.path.relpath(path, top)).parts
-            return below[0] != ".." and manifest(Path(top, below[0])).owns(path)
+            return below[:1] not in ((), ("..",)) and manifest(Path(top, below[0])).owns(path)
 
         return is_result if top else None
 

@@ -8,6 +8,7 @@ import os
 import queue
 import threading
 from collections.abc import Sequence
+from functools import partial
 
 from lptn_cli import photos, storage
 from lptn_cli.atomic import write_atomic
@@ -85,16 +86,17 @@ def deliver(job: Job, encoded: bytes, settings: Settings, manifest: Manifest | N
     if job.output == STDOUT:
         return encoded
     overwrite = settings.overwrite or (manifest is not None and manifest.owns(job.output))
+    record = partial(manifest.record, job, settings.key(job)) if manifest else None
+    if isinstance(job.output, Remote):
+        storage.write(job.output, encoded, overwrite=overwrite, before=record)
+        return b""
 
-    def before(status: os.stat_result | storage.Entry) -> None:
+    def before(status: os.stat_result) -> None:
         if not overwrite and exists(job.output):  # another run was first: this one has nothing to note
             raise FileExistsError(errno.EEXIST, "")
-        if manifest:
-            manifest.record(job, settings.key(job), status)
+        if record:
+            record(status)
 
-    if isinstance(job.output, Remote):
-        storage.write(job.output, encoded, overwrite=overwrite, before=before)
-        return b""
     write_atomic(
         job.output,
         encoded,

@@ -54,9 +54,12 @@ def _without_telling(packet: bytes, names: Sequence[str]) -> bytes:
     """Without the properties that tell the position; with names, without such elements of them alone."""
     properties = [p for d in descriptions(read(packet)) for p in d.children]
     parts = [part for p in properties for part in p.walk() if part.name in names] if names else properties
-    telling = [part for part in parts if may_tell_position(packet[part.start : part.stop])]
-    outermost = [t for n, t in enumerate(telling) if not any(t.start < o.stop for o in telling[:n])]
-    return spliced(packet, [(t.start, t.stop, b"") for t in outermost])
+    cuts: list[Splice] = []
+    for part in parts:
+        within = bool(cuts) and part.start < cuts[-1][1]
+        if not within and may_tell_position(packet[part.start : part.stop]):
+            cuts.append((part.start, part.stop, b""))
+    return spliced(packet, cuts)
 
 
 def may_tell_position(text: bytes) -> bool:
