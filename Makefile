@@ -38,7 +38,8 @@ bench: setup
 man: setup
 	$(BIN)/lptn --man > man/lptn.1
 
-# What the presets are worth, on ../shared/photos (or PHOTOS=, a folder of groups): the README's table.
+# What the presets are worth, on ../shared/photos (or PHOTOS=, a folder of groups): the README's table. Its last row is of
+# the authors' checkpoint: `lptn import net_g_FiveK_numhigh3.pth fivek`, then LOOKS="retouch ... fivek".
 looks: setup
 	$(BIN)/python -m benchmarks.looks $(or $(PHOTOS),../shared/photos) --out benchmarks/results \
 		$(foreach preset,$(LOOKS),-p $(preset))

@@ -47,11 +47,11 @@ storage.entries, storage.is_folder = entries, lambda remote: True
 batch.Manifest.peek = classmethod(lambda cls, folder: cls(folder, {}, None))
 started = time.perf_counter()
 before = mib()
-out = storage.located("s3://bucket/out")
+out = Destination("s3://bucket/out", "retouch")
 found = batch.find(["s3://bucket/archive"], files_from=None, null=False, recursive=True, include=(),
-                   exclude=(), limit=None, skip=out)
+                   exclude=(), limit=None, destination=out)
 listed, seconds = mib(), time.perf_counter() - started
-jobs = batch.plan(found, Destination("s3://bucket/out", "retouch"), "{dir}/{stem}{ext}", None)
+jobs = batch.plan(found, out, "{dir}/{stem}{ext}", None)
 planned, planning = mib(), time.perf_counter() - started - seconds
 with connected("local"):
     for job in jobs:
@@ -66,6 +66,8 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, default=Path("../shared/photos4k"))
     options = parser.parse_args()
     sources = sorted(options.photos.glob("*.jpg"))
+    if not sources:
+        parser.error(f"no 4K JPEGs in {options.photos}; give --photos a folder of them")
     kinds: dict[str, list[str]] = {"plain": [], "ray": ["--ray=local"]}
     runs: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
     with tempfile.TemporaryDirectory() as scratch:

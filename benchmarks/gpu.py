@@ -42,7 +42,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     options = parser.parse_args()
     if not torch.cuda.is_available():
-        print("gpu-check: no NVIDIA GPU here; tests/test_finish_cuda.py runs the kernels without one")
+        print("gpu-check: no NVIDIA GPU here; tests/test_on_cuda.py runs the kernels without one")
         return 0
     tests = [
         sys.executable,

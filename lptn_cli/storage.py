@@ -35,6 +35,8 @@ _EXTRAS = {
     "az": "azure",
     "abfs": "azure",
     "abfss": "azure",
+    "http": "web",
+    "https": "web",
 }
 _WEB = ("http:", "https:")
 # What the clients of fsspec raise beside OSError; looked up once they are loaded.
