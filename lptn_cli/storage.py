@@ -27,17 +27,8 @@ from lptn_cli.errors import ReadError, StartError, UsageError, WriteError
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.DOTALL)
 _ACCOUNT = {"account_name", "account_host"}  # abfss://photos@account.dfs.core.windows.net/2024
-_EXTRAS = {
-    "s3": "s3",
-    "s3a": "s3",
-    "gs": "gcs",
-    "gcs": "gcs",
-    "az": "azure",
-    "abfs": "azure",
-    "abfss": "azure",
-    "http": "web",
-    "https": "web",
-}
+_SCHEMES = {"s3": "s3 s3a", "gcs": "gs gcs", "azure": "az abfs abfss", "web": "http https"}  # by extra
+_EXTRAS = {scheme: extra for extra, schemes in _SCHEMES.items() for scheme in schemes.split()}
 _WEB = ("http:", "https:")
 # What the clients of fsspec raise beside OSError; looked up once they are loaded.
 _FAILURES = (
@@ -228,6 +219,8 @@ def _filesystem(remote: Remote) -> Any:
     try:
         said = fsspec.get_filesystem_class(scheme)._get_kwargs_from_urls(str(remote))
     except ValueError as error:
+        if scheme in _EXTRAS:  # adlfs itself makes abfss:// known
+            raise _without_its_package(remote, scheme, error) from error
         raise UsageError(f"{remote}: no kind of storage is called {scheme}://") from error
     except ImportError as error:
         raise _without_its_package(remote, scheme, error) from error
@@ -244,7 +237,7 @@ def _filesystem(remote: Remote) -> Any:
         raise not_served from error
 
 
-def _without_its_package(remote: Remote, scheme: str, error: ImportError) -> StartError:
+def _without_its_package(remote: Remote, scheme: str, error: Exception) -> StartError:
     extra = _EXTRAS.get(scheme)
     remedy = f"pip install 'lptn[{extra}]'" if extra else str(error)
     return StartError(f"{remote}: {scheme}:// needs a package that is not installed: {remedy}")

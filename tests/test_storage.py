@@ -280,3 +280,23 @@ def test_storage_that_wants_more_than_a_url_is_a_usage_error(
         ran = retouch(*words)
         assert ran.code == 2
         assert "is not served; mount it" in ran.error
+
+
+@pytest.mark.parametrize(
+    ("url", "extra"),
+    [
+        ("s3://b/a.jpg", "s3"),
+        ("gs://b/a.jpg", "gcs"),
+        ("abfss://c@a/b.jpg", "azure"),
+        ("https://h/a.jpg", "web"),
+    ],
+)
+def test_storage_whose_package_is_missing_names_the_extra(
+    url: str, extra: str, retouch: Retouch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: Any, **__: Any) -> None:
+        raise ImportError("HTTPFileSystem requires aiohttp")
+
+    monkeypatch.setattr(fsspec, "filesystem", missing)
+    ran = retouch(url, "-o", tmp_path / "out")
+    assert (ran.code, f"pip install 'lptn[{extra}]'" in ran.error) == (4, True)
