@@ -1,6 +1,6 @@
 """A photo on an NVIDIA GPU from upload to download, and the look between its two passes as one CUDA graph.
 
-Workers share a GPU: each has a stream of its own, so that the copies of one photo run beside the kernels of
+Workers share a GPU: each photo has a stream to itself, so that the copies of one run beside the kernels of
 another, through pinned memory that torch keeps and lends again. Without a GPU all but streams, pinned memory
 and graphs runs on the CPU too, which is how it is tested.
 """
@@ -8,7 +8,7 @@ and graphs runs on the CPU too, which is how it is tested.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +32,8 @@ from lptn_cli.orientation import turn_back, turn_upright
 from lptn_cli.strength import affine
 
 GRAPHS = 32  # kept, one for each size of the small image, strength and orientation; each holds some 20 MB
+COMMON = 3  # photos of one size, strength and orientation, before that becomes a graph
+_CAPTURING = threading.Lock()  # torch allows one capture at a time in a process
 WARM_UPS = 3  # before a capture, as CUDA's libraries set themselves up in their first calls
 
 
@@ -131,24 +133,30 @@ def _pinned_like(like: Tensor, device: torch.device) -> Tensor:
     return torch.empty(like.shape, dtype=like.dtype, pin_memory=device.type == "cuda")
 
 
-class Streams(threading.local):
-    """A stream for each thread."""
+class Streams:
+    """The streams of one GPU that photos take in turn: as many as there are photos on it at once, as each
+    keeps memory of its own for the next one."""
 
-    stream: torch.cuda.Stream | None = None
+    def __init__(self) -> None:
+        self._idle: deque[torch.cuda.Stream] = deque()
 
     @contextmanager
     def use(self, device: torch.device) -> Iterator[None]:
-        """Work of this thread within goes to its own stream of the GPU, and is done when this ends."""
+        """Work of this thread within goes to a stream of the GPU that is its alone, and is done when this
+        ends."""
         if device.type != "cuda":
             yield
             return
-        if self.stream is None:
-            self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        with torch.cuda.stream(self.stream):
+        try:
+            stream = self._idle.pop()
+        except IndexError:
+            stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        with torch.cuda.stream(stream):
             try:
                 yield
             finally:  # memory that is not torch's (jpeg_on_cuda) may go then
-                self.stream.synchronize()
+                stream.synchronize()
+                self._idle.append(stream)
 
 
 @dataclass
@@ -162,42 +170,59 @@ class _Graph:
 class Graphs:
     """A function of an image as CUDA graphs: all its kernels start with one call, instead of one by one.
 
-    A graph has memory of its own, so replays follow one another on the GPU, whichever stream they are on.
+    A graph has memory of its own, so replays follow one another on the GPU, whichever stream they are on. To
+    capture one stops all work on the GPU, which pays for sizes that come again and again.
     """
 
     def __init__(self, function: Callable[..., Affine[Tensor]]) -> None:
         self._function = function
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[object, ...], _Graph] = OrderedDict()
+        self._seen: Counter[tuple[object, ...]] = Counter()
+        self._side: torch.cuda.Stream | None = None
 
     def __call__(self, image: Tensor, *constants: float) -> Affine[Tensor]:
         key = (tuple(image.shape), *constants)
         with self._lock:
-            if key not in self._kept:
-                self._kept[key] = self._captured(image, *constants)
-                if len(self._kept) > GRAPHS:
-                    self._kept.popitem(last=False)
-            self._kept.move_to_end(key)
-            one = self._kept[key]
-            stream = torch.cuda.current_stream(image.device)
-            stream.wait_event(one.done)
-            one.image.copy_(image)
-            one.graph.replay()
-            results = one.results.mapped(torch.clone)
-            one.done.record(stream)
-            return results
+            if one := self._graph(key, image, *constants):
+                stream = torch.cuda.current_stream(image.device)
+                stream.wait_event(one.done)
+                one.image.copy_(image)
+                one.graph.replay()
+                results = one.results.mapped(torch.clone)
+                one.done.record(stream)
+                return results
+        return self._function(image, *constants)
+
+    def _graph(self, key: tuple[object, ...], image: Tensor, *constants: float) -> _Graph | None:
+        """The graph for that key; None while it is rare, or where a capture fails."""
+        if key not in self._kept:
+            self._seen[key] += 1
+            if self._seen[key] < COMMON:
+                return None
+            try:
+                with _CAPTURING:
+                    self._kept[key] = self._captured(image, *constants)
+            except RuntimeError:  # work of others came between: later, perhaps
+                self._seen[key] = 0
+                return None
+            if len(self._kept) > GRAPHS:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
 
     def _captured(self, image: Tensor, *constants: float) -> _Graph:
         held = image.clone()
-        side = torch.cuda.Stream(image.device)  # type: ignore[no-untyped-call]
-        side.wait_stream(torch.cuda.current_stream(image.device))
-        with torch.cuda.stream(side):
+        if self._side is None:  # of the pool of high priority: no photo is ever given a stream of that
+            self._side = torch.cuda.Stream(image.device, priority=-1)  # type: ignore[no-untyped-call]
+        self._side.wait_stream(torch.cuda.current_stream(image.device))
+        with torch.cuda.stream(self._side):
             for _ in range(WARM_UPS):
                 self._function(held, *constants)
-        side.synchronize()
+        self._side.synchronize()
         graph = torch.cuda.CUDAGraph()
         # thread_local: other workers go on allocating and copying meanwhile.
-        with torch.cuda.graph(graph, stream=side, capture_error_mode="thread_local"):
+        with torch.cuda.graph(graph, stream=self._side, capture_error_mode="thread_local"):
             results = self._function(held, *constants)
         done = torch.cuda.Event()  # type: ignore[no-untyped-call]
         return _Graph(graph, held, results, done)

@@ -87,6 +87,8 @@ class Retoucher:
     ) -> None:
         self.preset = preset if isinstance(preset, Preset) else presets.find(str(preset))
         self.device = find_device(device)
+        if self.device.type == "cuda":
+            torch.backends.cudnn.allow_tf32 = False  # which has no more digits than half precision
         self._network = channels_last(load_network(self.preset).to(self.device))
         self._on_cuda = _kernels() if self.device.type == "cuda" and self.preset.native_scale else None
         self.scans = scan_codec(self.device) if self._on_cuda else None
@@ -134,12 +136,12 @@ class Retoucher:
         light, color = self._amounts(strength, light, color)
         if light == color == 0:
             return pixels.copy()
+        seen = pixels if alpha is None else as_seen(pixels, alpha)
         with self._turn(), memory_told():
             if self.preset.native_scale is None:
-                return self._at_full_resolution(pixels, light, color, orientation, icc)
+                return self._at_full_resolution(pixels, seen, light, color, orientation, icc)
             photo = self.placed(pixels)
-            seen = photo if alpha is None else self.placed(as_seen(pixels, alpha))
-            small = seen.shrunk(self.preset.native_scale)
+            small = (photo if seen is pixels else self.placed(seen)).shrunk(self.preset.native_scale)
             return photo.finished(self.affine(small, light, color, orientation, icc))
 
     def retouch_jpeg(
@@ -230,13 +232,16 @@ class Retoucher:
         )
 
     def _at_full_resolution(
-        self, pixels: Pixels, light: float, color: float, orientation: int, icc: bytes | None
+        self, pixels: Pixels, seen: Pixels, light: float, color: float, orientation: int, icc: bytes | None
     ) -> Pixels:
         """The published way: the network sees every pixel. Its look depends on the photo's size."""
         self._check_size(pixels.shape)
         scale = np.float32(np.iinfo(pixels.dtype).max)
         photo = np.divide(pixels, scale, dtype=np.float32)
-        look, _, _ = self._translate(photo, orientation, icc)
+        shown = photo if seen is pixels else np.divide(seen, scale, dtype=np.float32)
+        look, _, _ = self._translate(shown, orientation, icc)
+        look = look if seen is pixels else look + (photo - shown)
+        look = grey_as(look, photo) if self.preset.keeps_grey else look
         result = np.empty(pixels.shape, pixels.dtype)
         for start in range(0, len(pixels), STRIP_ROWS):  # blending needs several floats a value
             rows = slice(start, start + STRIP_ROWS)

@@ -62,6 +62,16 @@ def test_new_edges_sees_what_appears_where_the_photo_is_flat(period: int) -> Non
     assert float(losses.new_edges(stripes, stripes)) < 0.3 * appeared
 
 
+@pytest.mark.parametrize("side", [44, 45, 46, 47, 181])
+def test_colour_noise_is_the_same_whatever_the_side(side: int) -> None:
+    """Of a smooth ramp of colour, which lies within its blocks of 4 as far from their means."""
+    ramp = torch.zeros(1, 3, side, side)
+    ramp[:, 0] = torch.arange(side) / 1000
+    whole = ramp[..., : side // 4 * 4, : side // 4 * 4]
+    noise = [float(losses.colour_noise(torch.zeros_like(one), one)) for one in (ramp, whole)]
+    assert noise[0] == pytest.approx(noise[1], rel=0.1)
+
+
 def test_colour_noise_counts_only_what_the_photo_has_not() -> None:
     grey = torch.full((1, 3, 40, 40), 0.5)
     speckled = grey.clone()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from copy import deepcopy
 from dataclasses import astuple, replace
 from subprocess import CalledProcessError
 
@@ -100,7 +101,7 @@ def test_what_lies_between_the_passes_agrees_with_the_cpu(
     look: Retoucher, orientation: int, amounts: tuple[float, float]
 ) -> None:
     small = np.divide(photo(90, 130), 255, dtype=np.float32)
-    on_device = on_cuda.LookOnCUDA(look._network.to(DEVICE), half=False)
+    on_device = on_cuda.LookOnCUDA(deepcopy(look._network).to(DEVICE), half=False)
     there = on_device.affine(torch.from_numpy(small).to(DEVICE), *amounts, orientation)
     here = look.affine(small, *amounts, orientation)
     assert (here.of_luma is not None) == (look.preset.detail_colour == "faded")
@@ -114,13 +115,51 @@ def test_half_precision_moves_one_value_in_a_thousand_by_more_than_a_level(look:
     pixels = photo(40, 60)
     on_device = on_cuda.OnCUDA(pixels, DEVICE)
     small = on_device.shrunk(32)
+    network = deepcopy(look._network).to(DEVICE)
     results = [
-        on_device.finished(on_cuda.LookOnCUDA(look._network.to(DEVICE), half=half).affine(small, 1, 1, 1))
+        on_device.finished(on_cuda.LookOnCUDA(network, half=half).affine(small, 1, 1, 1))
         for half in (False, True)
     ]
     difference = np.abs(results[0].astype(int) - results[1])
     assert difference.max() > 0  # half precision was at work
     assert (difference <= 1).mean() >= 0.999
+
+
+def test_what_is_rare_or_cannot_be_captured_is_computed_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[tuple[int, ...]] = []
+
+    def captured(self: on_cuda.Graphs, image: torch.Tensor, *constants: float) -> None:
+        tried.append(tuple(image.shape))
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(on_cuda.Graphs, "_captured", captured)
+    graphs = on_cuda.Graphs(lambda image, gain: Affine(image * gain, image))
+    large, small = torch.ones(4, 6, 3), torch.ones(3, 3, 3)
+    for n in range(1, 2 * on_cuda.COMMON + 1):
+        assert torch.equal(graphs(large, 2.0).a, 2 * large)
+        assert torch.equal(graphs(small, n).a, n * small)  # never the same again
+        assert len(tried) == n // on_cuda.COMMON
+    assert set(tried) == {(4, 6, 3)}
+
+
+@pytest.mark.skipif(not CUDA, reason="needs a GPU")
+def test_captures_never_take_the_stream_of_a_photo() -> None:
+    graphs = on_cuda.Graphs(lambda image, gain: Affine(image * gain, image))
+    image = torch.ones(4, 6, 3, device=DEVICE)
+    for _ in range(on_cuda.COMMON + 1):
+        assert torch.equal(graphs(image, 2.0).a, 2 * image)
+    assert graphs._side is not None
+    photos = {torch.cuda.Stream().cuda_stream for _ in range(64)}  # type: ignore[no-untyped-call]
+    assert graphs._side.cuda_stream not in photos
+
+
+@pytest.mark.skipif(not CUDA, reason="needs a GPU")
+def test_streams_are_lent_again() -> None:
+    streams, seen = on_cuda.Streams(), set()
+    for _ in range(5):
+        with streams.use(DEVICE):
+            seen.add(torch.cuda.current_stream().cuda_stream)
+    assert len(seen) == 1
 
 
 def test_the_mean_of_windows_is_that_of_the_cpu() -> None:

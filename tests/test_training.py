@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,6 +103,30 @@ def test_unpaired_training_moves_towards_the_target(pairs: Path, tmp_path: Path)
         to=tmp_path, overwrite=False, said={}, report=resumed, stop=resumed.stop,
     )  # fmt: skip
     assert resumed.steps[0].number == listener.steps[-1].number + 1
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_a_seed_decides_of_a_discriminator_too(pairs: Path, tmp_path: Path, *, published: bool) -> None:
+    losses = []
+    for n in range(2):
+        listener = Listener(stop_after=1)
+        torch.manual_seed(100 + n)  # whatever was drawn before
+        run.train(
+            "warm", partial(run.groups, [pairs / "input"], [pairs / "target"], [], None, None, published),
+            minutes=10, resume=False, native_scale=64, levels=4, device="cpu", seed=5,
+            work=tmp_path / f"w{n}", to=tmp_path / str(n), overwrite=False, said={}, report=listener,
+            stop=listener.stop,
+        )  # fmt: skip
+        losses.append(torch.load(tmp_path / f"w{n}" / "checkpoint.pt", weights_only=True)["objective"])
+    one, other = (torch.cat([value.flatten() for value in tensors(kept)]) for kept in losses)
+    assert one.numel() > 1000 and torch.allclose(one, other, atol=1e-6)
+
+
+def tensors(kept: Any) -> list[torch.Tensor]:
+    if isinstance(kept, torch.Tensor):
+        return [kept.float()]
+    inner = kept.values() if isinstance(kept, dict) else kept if isinstance(kept, list) else []
+    return [value for part in inner for value in tensors(part)]
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,25 @@ def test_what_alpha_hides_has_no_say_in_the_look(look: Retoucher, dtype: str) ->
             look(pixels, alpha=wrong)
 
 
+def test_at_full_resolution_too_black_and_white_stays_and_what_is_hidden_has_no_say(
+    published: Retoucher,
+) -> None:
+    grey = np.repeat(photo(100, 150)[..., :1], 3, axis=2)
+    kept = Retoucher(replace(published.preset, keeps_grey=True), "cpu")(grey)
+    np.testing.assert_array_equal(kept, kept[..., :1].repeat(3, axis=2))
+    pixels = photo(120, 160)
+    alpha = np.full((120, 160), 255, np.uint8)
+    alpha[:, :90] = 0
+    results = []
+    for hidden in (0, 255):
+        filled = pixels.copy()
+        filled[:, :90] = hidden
+        results.append(published(filled, alpha=alpha)[:, 90:])
+    np.testing.assert_array_equal(results[0], results[1])
+    with pytest.raises(ValueError, match="alpha must be"):
+        published(pixels, alpha=alpha[1:])
+
+
 def test_what_shines_through_counts_as_far_as_it_is_seen() -> None:
     pixels = np.array([[[200, 100, 0], [100, 100, 100], [0, 0, 0]]], np.uint8)
     alpha = np.array([[255, 255, 0]], np.uint8)

@@ -63,11 +63,12 @@ def evaluate(
             require_writable(sheet.parent)
     look = Retoucher(preset, device)
     skipped: list[str] = []
-    both = load_sides(pairs, LARGEST, skipped, least=look.min_side) if pairs else []
+    least = max(look.min_side, losses.WINDOW)
+    both = load_sides(pairs, LARGEST, skipped, least=least) if pairs else []
     alone: list[Named] = []
     usable = 0
     for folder in photos:
-        found = load_photos(folder, LARGEST, skipped, least=look.min_side)
+        found = load_photos(folder, LARGEST, skipped, least=least)
         usable += len(found)
         alone += split(found)[1] if held_back else found
     for line in skipped:

@@ -79,7 +79,7 @@ def train(folder: Path, minutes: float, seed: int = 0) -> tuple[Judge, dict[str,
         shown += [(squeezed(photo.pixels), n) for photo in train_side]
         held += [(photo.pixels, group) for photo in held_side]
     images, labels = torch.cat([image for image, _ in shown]), torch.tensor([n for _, n in shown])
-    # Groups of 68 to 469 photos: seen equally often, near enough.
+    # Groups of 68 to 469 photos: the largest is seen 2.6 times as often as the smallest.
     weights = 1.0 / torch.bincount(labels).float().sqrt()[labels]
     judge = Judge().train()
     averaged = torch.optim.swa_utils.AveragedModel(

@@ -12,6 +12,7 @@ finds there.
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import time
 from collections import Counter
@@ -167,7 +168,9 @@ def _teachers(data: PairData, eyes: Sequence[int], minutes: float, folder: Path)
             teachers[-1].load_state_dict(torch.load(kept, weights_only=True))
         else:
             teachers.append(train(objective, eye, _clock(minutes), seed=n))
-            torch.save(teachers[-1].state_dict(), kept)
+            buffer = io.BytesIO()
+            torch.save(teachers[-1].state_dict(), buffer)
+            write_atomic(kept, buffer.getvalue(), overwrite=True)
         for who, some in ((f"teacher {n + 1}", teachers[-1:]), ("all so far", teachers)):
             figures = [
                 psnr(Staff(some).taught(tensor(pair.input[None])), pair.target) for pair in data.held_back

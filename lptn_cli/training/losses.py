@@ -111,7 +111,8 @@ def colour_noise(photo: Tensor, result: Tensor) -> Tensor:
     def detail(image: Tensor) -> Tensor:
         colour = image - luma(image)
         coarse = F.avg_pool2d(colour, QUARTER, ceil_mode=True, count_include_pad=False)
-        return (colour - F.interpolate(coarse, size=colour.shape[2:])).abs()
+        h, w = colour.shape[2:]
+        return (colour - F.interpolate(coarse, scale_factor=float(QUARTER))[..., :h, :w]).abs()
 
     return (detail(result) - detail(photo)).clamp(min=0).mean()
 

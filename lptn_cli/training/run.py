@@ -138,11 +138,12 @@ def train(
         except WriteError as error:
             raise OutputError(f"cannot write to the folder {folder} of {option}: {error}") from None
     report.note("reading the photos")
+    torch.manual_seed(seed)  # of a discriminator
     source = load(native_scale, on, stop)
     for line in source.skipped:
         report.note(f"skipped {line}")
     report.note(f"training on {source.counts}")
-    torch.manual_seed(seed)
+    torch.manual_seed(seed)  # of the network, whatever came before
     network = _first(preset, levels, source, context)
     options: dict[str, int | str | None] = {
         "--start": start, "--levels": network.num_high, "--native-scale": native_scale, **source.options,
