@@ -15,6 +15,7 @@ import pytest
 
 from lptn_cli import codecs
 from lptn_cli.codecs import icc
+from lptn_cli.codecs.avif_boxes import Still
 from lptn_cli.codecs.image import EncodeOptions
 from lptn_cli.errors import DecodeError, PhotoError, TooLargeError, UnsupportedError
 
@@ -180,3 +181,42 @@ def test_suffixes_and_extensions_agree() -> None:
     assert all(codecs.SUFFIXES[suffix] == format for format, suffix in codecs.EXTENSIONS.items())
     assert set(codecs.WRITTEN_AS.values()) == set(codecs.OUTPUT_SUFFIXES.values()) == set(samples.FORMATS)
     assert all(codecs.SUFFIXES[suffix] == format for suffix, format in codecs.OUTPUT_SUFFIXES.items())
+
+
+CLAP = (48, 1, 32, 1, 0, 1, 0, 1)  # width, height, and how far right and down the middle lies, as fractions
+
+
+def clapped(*numbers: int) -> Still:
+    body = struct.pack(">IIIIiIiI", *numbers)
+    return Still({b"ispe": struct.pack(">4xII", 96, 64), b"clap": body}, None, None)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "rows", "columns"),
+    [
+        (CLAP, (16, 48), (24, 72)),
+        ((48, 1, 32, 1, -24, 1, 16, 1), (32, 64), (0, 48)),
+        ((95, 1, 63, 1, 1, 2, -1, 2), (0, 63), (1, 96)),
+        ((48, 1, 32, 1, 25, 1, 0, 1), (0, 64), (0, 96)),  # beyond the edge
+        ((47, 1, 32, 1, 0, 1, 0, 1), (0, 64), (0, 96)),  # half a pixel off
+        ((0, 1, 32, 1, 0, 1, 0, 1), (0, 64), (0, 96)),
+        ((48, 0, 32, 1, 0, 1, 0, 1), (0, 64), (0, 96)),
+    ],
+)
+def test_where_an_avif_is_cropped(
+    numbers: tuple[int, ...], rows: tuple[int, int], columns: tuple[int, int]
+) -> None:
+    assert clapped(*numbers).crop == (slice(*rows), slice(*columns))
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_a_cropped_avif_is_cropped(monkeypatch: pytest.MonkeyPatch, *, alpha: bool) -> None:
+    data = codecs.encode(samples.image(alpha=alpha), EncodeOptions("avif"))
+    whole = codecs.decode(data)
+    rows, columns = slice(3, 20), slice(5, 31)
+    monkeypatch.setattr(Still, "crop", property(lambda _: (rows, columns)))
+    image = codecs.decode(data)
+    np.testing.assert_array_equal(image.pixels, whole.pixels[rows, columns])
+    if whole.alpha is not None:
+        np.testing.assert_array_equal(image.alpha, whole.alpha[rows, columns])
+    assert (whole.alpha is not None) == alpha

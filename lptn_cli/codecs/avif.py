@@ -48,7 +48,7 @@ class _Verbatim(PIL.Image.Exif):
 
 
 def read_header(data: bytes) -> Header:
-    """Raises DecodeError; UnsupportedError for image sequences and HDR."""
+    """The size before it is cropped. Raises DecodeError; UnsupportedError for image sequences and HDR."""
     width, height = _still(data).size
     return Header("avif", width, height)
 
@@ -67,7 +67,7 @@ def decode(data: bytes) -> Image:
         if still.depth not in (10, 12):
             raise _broken("two depths")
         samples = widened(samples, still.depth)
-    pixels, alpha, grey = split(samples)
+    pixels, alpha, grey = split(samples[still.crop])
     return Image(
         pixels=pixels,
         format="avif",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from fractions import Fraction
 
 from lptn_cli.errors import UnsupportedError
 
@@ -38,6 +39,22 @@ class Still:
         if len(body) < 12:
             raise BoxError("no size")
         return struct.unpack_from(">II", body, 4)
+
+    @property
+    def crop(self) -> tuple[slice, slice]:
+        """The rows and columns that clap says are the picture (ISO/IEC 14496-12, 12.1.4); all of them where
+        it is not there or leads outside."""
+        body, (width, height) = self.properties.get(b"clap", b""), self.size
+        if len(body) >= 32:
+            numbers = struct.unpack_from(">IIIIiIiI", body)
+            if all(numbers[1::2]):
+                across, down, right, below = (Fraction(*numbers[n : n + 2]) for n in (0, 2, 4, 6))
+                left, top = right + (width - across) / 2, below + (height - down) / 2
+                edges = top, top + down, left, left + across
+                inside = 0 <= top < top + down <= height and 0 <= left < left + across <= width
+                if inside and all(edge.denominator == 1 for edge in edges):
+                    return slice(int(edges[0]), int(edges[1])), slice(int(edges[2]), int(edges[3]))
+        return slice(0, height), slice(0, width)
 
     @property
     def depth(self) -> int:
