@@ -96,8 +96,8 @@ def require_writable(folder: Path) -> None:
         raise _write_error(error) from error
 
 
-def sweep(folder: Path) -> int:
-    """Remove temporary files of dead runs anywhere below folder; how many went.
+def sweep(folder: Path, *, deep: bool = True) -> int:
+    """Remove temporary files of dead runs in the folder, and anywhere below it if deep; how many went.
 
     Dead: of this machine with no process of that number, or over a day old. Links to folders are not
     followed. What cannot be listed or removed stays, silently: the run itself will say what matters.
@@ -108,7 +108,7 @@ def sweep(folder: Path) -> int:
         with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
+                    folders += [entry.path] if deep else []
                 elif (match := _PART.fullmatch(entry.name)) and entry.is_file(follow_symlinks=False):
                     swept += _remove_if_dead(entry, match[1], match[2])
     return swept

@@ -202,11 +202,12 @@ def run(
 
 
 def _refuse_unwritable(output: Path) -> None:
-    """Raise OutputError when the folder of the one output takes no file; stdout and buckets are not asked."""
+    """Sweep the folder of the one output, if it has one; raise OutputError when that takes no file."""
     if output == STDOUT or isinstance(output, Remote):
         return
     try:
         require_writable(output.parent)
+        sweep(output.parent, deep=False)
     except WriteError as error:
         raise OutputError(f"{shown(output.parent)}: {error}") from error
 

@@ -271,6 +271,15 @@ def test_sweep_goes_deep_but_not_through_links(tmp_path: Path) -> None:
     assert names(inside) == []
 
 
+def test_sweep_of_one_folder_alone(tmp_path: Path) -> None:
+    pid = dead_pid()
+    (tmp_path / "below").mkdir()
+    for folder in (tmp_path, tmp_path / "below"):
+        (folder / part_name(pid)).touch()
+    assert sweep(tmp_path, deep=False) == 1
+    assert names(tmp_path) == ["below"] and names(tmp_path / "below") == [part_name(pid)]
+
+
 def test_sweep_of_no_folder(tmp_path: Path) -> None:
     assert sweep(tmp_path / "none") == 0
 

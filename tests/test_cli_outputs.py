@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lptn_cli import __version__, codecs
+from lptn_cli.atomic import _machine
 from lptn_cli.codecs.image import EncodeOptions, Format, Image
 from tests.codec_samples import GPS_WORDS, file, full_metadata, jpeg
 from tests.command import Retouch, contents, load, run, save, tree
@@ -101,6 +102,14 @@ def test_the_result_says_in_xmp_what_was_done_to_it(tmp_path: Path, retouch: Ret
     assert one.count((said % "1").encode()) == 2  # the tool, and the event in the history
     assert other.count((said % "0.5, light 1.2").encode()) == 2
     assert b"dusk" not in none and b"lptn" not in none
+
+
+def test_what_a_killed_run_left_beside_its_one_output_goes(tmp_path: Path, retouch: Retouch) -> None:
+    save(tmp_path / "a.png", photo(40, 60))
+    left = tmp_path / f".lptn-{_machine()}-{2**40}-{'0' * 16}.part"
+    left.touch()
+    assert retouch(tmp_path / "a.png", "-o", tmp_path / "b.png").code == 0
+    assert not left.exists()
 
 
 def test_what_of_a_photo_is_lost_is_said(tmp_path: Path, retouch: Retouch) -> None:
