@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lptn_cli.codecs.image import Pixels
+from lptn_cli.finish import STRIP_ROWS
 
 
 def as_seen(pixels: Pixels, alpha: Pixels) -> Pixels:
@@ -17,10 +18,15 @@ def as_seen(pixels: Pixels, alpha: Pixels) -> Pixels:
         raise ValueError(f"alpha must be {pixels.shape[:2]} {pixels.dtype}, not {alpha.shape} {alpha.dtype}")
     if alpha.min() == np.iinfo(alpha.dtype).max:
         return pixels
-    share = alpha[..., None].astype(np.float32) / np.iinfo(alpha.dtype).max
-    total = share.sum(dtype=np.float64)
+    most = np.float32(np.iinfo(alpha.dtype).max)
+    # strips: several floats a value are needed, and photos are large
+    strips = [slice(top, top + STRIP_ROWS) for top in range(0, len(pixels), STRIP_ROWS)]
+    total = alpha.sum(dtype=np.float64) / most
     if not total:
         return pixels
-    mean = ((pixels * share).sum((0, 1), dtype=np.float64) / total).astype(np.float32)
-    seen: Pixels = np.rint(mean + (pixels - mean) * share).astype(pixels.dtype)
+    sums = [(pixels[rows] * (alpha[rows, :, None] / most)).sum((0, 1), dtype=np.float64) for rows in strips]
+    mean = (np.sum(sums, axis=0) / total).astype(np.float32)
+    seen: Pixels = np.empty_like(pixels)
+    for rows in strips:
+        seen[rows] = np.rint(mean + (pixels[rows] - mean) * (alpha[rows, :, None] / most))
     return seen

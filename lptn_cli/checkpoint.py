@@ -93,9 +93,9 @@ def _is_ours(path: Path) -> bool:
 
 
 def run_of(weights: Path) -> str | None:
-    """The training that has made these weights; None for those of no training, or that cannot be read."""
+    """The id of the training that made these weights; None for those of no training, or that cannot be read."""
     try:
-        return _header(weights).get("run")
+        return _header(weights).get("run_id")
     except (OSError, SafetensorError):
         return None
 
@@ -122,16 +122,16 @@ def place_for(name: str, folder: Path, *, overwrite: bool) -> Path:
 
 
 def write_preset(
-    name: str, folder: Path, network: LPTN, said: Mapping[str, Any], *, overwrite: bool, run: str = ""
+    name: str, folder: Path, network: LPTN, said: Mapping[str, Any], *, overwrite: bool, run_id: str = ""
 ) -> Preset:
     """Write NAME.safetensors and NAME.toml; `said` holds the TOML's keys besides those the network tells.
 
-    run: of the training, for `run_of`. The TOML comes last: a preset that can be found is whole. Raises
+    run_id: of the training, for `run_of`. The TOML comes last: a preset that can be found is whole. Raises
     UsageError, OutputError.
     """
     path = place_for(name, folder, overwrite=overwrite)
     state = {key: value.contiguous().cpu() for key, value in network.state_dict().items()}
-    weights = save(state, MADE_BY | ({"run": run} if run else {}))
+    weights = save(state, MADE_BY | ({"run_id": run_id} if run_id else {}))
     variant = network.variant
     keys: dict[str, Any] = {
         **said,

@@ -97,7 +97,7 @@ class Trainer:
         )
         self.generator = torch.Generator().manual_seed(seed)
         self.step, self.seconds = 0, 0.0
-        self.name = secrets.token_hex(8)  # of this run, and of what resumes it
+        self.run_id = secrets.token_hex(8)  # of this run, and of those that resume it
 
     def run(
         self,
@@ -167,7 +167,7 @@ class Trainer:
             "objective": self.objective.state(),
             "generator": self.generator.get_state(),
             "options": self.options,
-            "name": self.name,
+            "run_id": self.run_id,
             "step": self.step,
             "seconds": self.seconds,
         }
@@ -202,7 +202,8 @@ class Trainer:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise StartError(f"cannot resume from {checkpoint}: {reason}") from None
         self.averaged = {key: value.to(self.device) for key, value in state["averaged"].items()}
-        self.name, self.step, self.seconds = state.get("name", self.name), state["step"], state["seconds"]
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.run_id = state.get("run_id", self.run_id)
 
 
 def mixed(network: LPTN, device: torch.device) -> Translate:

@@ -151,7 +151,7 @@ def train(
     trainer = Trainer(network, source.objective, on, seed, options)
     if resume:
         trainer.resume(checkpoint)
-        said = _said_before(place, trainer.name, said, overwrite=overwrite)
+        said = _said_before(place, trainer.run_id, said, overwrite=overwrite)
     begun_at = trainer.step
     notebook = Notebook(work, report, anew=not resume)
 
@@ -163,7 +163,7 @@ def train(
             "keeps_grey": source.keeps_grey,
             "trained": f"{trainer.step} steps in {spent}, {source.counts}",
         }
-        made = write_preset(name, to, trainer.averaged_network(), told, overwrite=True, run=trainer.name)
+        made = write_preset(name, to, trainer.averaged_network(), told, overwrite=True, run_id=trainer.run_id)
         look = Retoucher(made, device)
         notebook.sheet([(photo, look(photo)) for photo in source.objective.examples[:SHEET]])
 
@@ -177,7 +177,7 @@ def train(
     return read(to / f"{name}.toml")
 
 
-def _said_before(place: Path, run: str, said: Mapping[str, str], *, overwrite: bool) -> Mapping[str, str]:
+def _said_before(place: Path, run_id: str, said: Mapping[str, str], *, overwrite: bool) -> Mapping[str, str]:
     """The description and license of the preset that a run to be resumed has made, if there are no new ones.
 
     Raises UsageError: what lies at its place is another preset.
@@ -185,7 +185,7 @@ def _said_before(place: Path, run: str, said: Mapping[str, str], *, overwrite: b
     weights = place.with_suffix(".safetensors")
     if not place.exists() and not weights.exists():
         return said
-    same = run_of(weights) == run
+    same = run_of(weights) == run_id
     if not same and not overwrite:
         fact = f"the preset {place.stem} in {place.parent} is not of the run that is to be resumed"
         raise UsageError(f"{fact}; give its folder with -o, or replace it with --overwrite")
