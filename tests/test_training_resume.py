@@ -1,0 +1,125 @@
+"""Runs of training that are gone on with, and what they must not take for theirs."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from lptn_cli import Retoucher
+from lptn_cli.errors import StartError, UsageError
+from lptn_cli.network import LPTN
+from lptn_cli.preset import read
+from lptn_cli.training import run
+from lptn_cli.training.data import load_pairs
+from lptn_cli.training.loop import Trainer
+from lptn_cli.training.pairs import PairObjective
+from lptn_cli.training.run import OWN
+from tests.conftest import make_preset, photo
+from tests.training_runs import Listener, train
+
+CPU = torch.device("cpu")
+
+
+def test_resuming_a_run_whose_minutes_are_used_up_writes_the_preset_and_says_so(
+    pairs: Path, tmp_path: Path
+) -> None:
+    train(pairs, tmp_path, Listener(stop_after=2))
+    preset = tmp_path / "presets" / "mine.toml"
+    preset.unlink()
+    again = Listener()
+    made = train(pairs, tmp_path, again, resume=True, minutes=1e-9)
+    assert made.path == preset and preset.exists()
+    assert "give more --minutes" in again.notes[-1]
+    assert not again.steps
+
+
+def test_an_earlier_run_is_not_thrown_away(pairs: Path, tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "checkpoint.pt").write_bytes(b"something")
+    with pytest.raises(UsageError, match="--resume"):
+        train(pairs, tmp_path, Listener())
+    with pytest.raises(StartError, match="cannot resume"):
+        train(pairs, tmp_path, Listener(), resume=True)
+    (tmp_path / "work" / "checkpoint.pt").unlink()
+    with pytest.raises(StartError, match="to resume"):
+        train(pairs, tmp_path, Listener(), resume=True)
+
+
+def test_a_resumed_run_keeps_what_was_said_of_its_preset(pairs: Path, tmp_path: Path) -> None:
+    train(pairs, tmp_path, Listener(stop_after=1))
+    assert (
+        train(pairs, tmp_path, Listener(stop_after=1), resume=True, description="").description == "brighter"
+    )
+    made = train(pairs, tmp_path, Listener(stop_after=1), resume=True, description="warmer")
+    assert made.description == "warmer"
+
+
+def test_a_resumed_run_replaces_no_other_preset_of_its_name(pairs: Path, tmp_path: Path) -> None:
+    train(pairs, tmp_path, Listener(stop_after=1))
+    other = make_preset(tmp_path / "presets", "mine")
+    with pytest.raises(UsageError, match="is not of the run that is to be resumed; give its folder with -o"):
+        train(pairs, tmp_path, Listener(stop_after=1), resume=True)
+    assert read(other.path).sha256 == other.sha256
+    made = train(pairs, tmp_path, Listener(stop_after=1), resume=True, overwrite=True, description="")
+    assert (made.description, made.sha256 == other.sha256) == ("", False)
+
+
+@pytest.mark.parametrize("lost", ["old weights", "toml", "weights of the next checkpoint"])
+def test_a_run_that_was_killed_while_it_wrote_its_preset_can_be_resumed(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    made = train(pairs, tmp_path, Listener(stop_after=1))
+    toml, weights = made.path.read_bytes(), made.weights.read_bytes()
+    train(pairs, tmp_path, Listener(stop_after=2), resume=True)
+    if lost == "toml":
+        made.path.unlink()
+    elif lost == "old weights":  # the disk of the presets was full
+        made.path.write_bytes(toml)
+        made.weights.write_bytes(weights)
+    else:  # the TOML still is the older one
+        made.path.write_bytes(toml)
+    again = train(pairs, tmp_path, Listener(stop_after=1), resume=True, description="")
+    assert again.description == ("" if lost == "toml" else "brighter")
+    assert Retoucher(again, "cpu")(photo(80, 90)).shape == (80, 90, 3)
+
+
+def test_a_run_of_another_network_is_not_resumed(pairs: Path, tmp_path: Path) -> None:
+    data = load_pairs(pairs, [], [], 64)
+
+    def trainer(*, context: bool) -> Trainer:
+        network = LPTN(nrb_low=1, nrb_high=1, num_high=3, variant=OWN, context=context)
+        return Trainer(network, PairObjective(data, CPU), CPU)
+
+    for context, option in ((False, "--no-context"), (True, "--context")):
+        torch.save(trainer(context=context).state(), tmp_path / "other.pt")
+        with pytest.raises(StartError, match=rf"other\.pt is of a run {option}; resume it so"):
+            trainer(context=not context).resume(tmp_path / "other.pt")
+    other_sizes = trainer(context=True).state()
+    first = "trans_low.context.layers.0.weight"
+    other_sizes["network"] = {**other_sizes["network"], first: other_sizes["network"][first][:, :128]}
+    torch.save(other_sizes, tmp_path / "sizes.pt")
+    with pytest.raises(StartError, match=r"sizes\.pt is of another network.*begin anew"):
+        trainer(context=True).resume(tmp_path / "sizes.pt")
+
+
+def test_a_run_is_not_resumed_with_other_options(pairs: Path, tmp_path: Path) -> None:
+    def start(levels: int, *, published: bool, resume: bool) -> None:
+        listener = Listener(stop_after=1)
+        run.train(
+            "mine", partial(run.groups, [pairs / "input"], [pairs / "target"], [], None, None, published),
+            minutes=10, resume=resume, native_scale=64, levels=levels, device="cpu", seed=0,
+            work=tmp_path / "work", to=tmp_path, overwrite=False, said={}, report=listener,
+            stop=listener.stop,
+        )  # fmt: skip
+
+    start(4, published=False, resume=False)
+    with pytest.raises(StartError, match="is of a run with --levels 4"):
+        start(3, published=False, resume=True)
+    with pytest.raises(StartError, match="is of a run with --losses own; resume it so"):
+        start(4, published=True, resume=True)
+    with pytest.raises(StartError, match=r"is of a run with --from DIR; resume it so"):
+        train(pairs, tmp_path, Listener(), resume=True)
+    start(4, published=False, resume=True)
