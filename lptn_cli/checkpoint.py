@@ -93,7 +93,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def run_of(weights: Path) -> str | None:
-    """The id of the training that made these weights; None for those of no training, or that cannot be read."""
+    """The id of the training that made these weights; None where there was none, or that cannot be read."""
     try:
         return _header(weights).get("run_id")
     except (OSError, SafetensorError):
