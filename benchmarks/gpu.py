@@ -66,7 +66,7 @@ def _figures() -> dict[str, object]:
     photo = torch.from_numpy(pixels).cuda()
     size = small_size(SHAPE, look.preset.native_scale or 240)
     small = finish_cuda.shrink(photo, *size)
-    kept = Affine(torch.ones_like(small), torch.zeros_like(small))
+    kept = Affine(torch.eye(4, 3, device="cuda")[:, None, None].expand(4, *size, 3).contiguous())
     whole = photo.permute(2, 0, 1)[None].float() / 255
     published = LPTN(num_high=3, form="released").cuda().eval()
     with torch.inference_mode():
@@ -75,7 +75,6 @@ def _figures() -> dict[str, object]:
             "network, half precision": _gpu_ms(lambda: look.affine(small)),
             "network, float32": _gpu_ms(lambda: full.affine(small)),
             "finish": _gpu_ms(lambda: finish_cuda.finish(photo, kept)),
-            "finish, faded": _gpu_ms(lambda: finish_cuda.finish(photo, kept.fading(small[..., :1]))),
             "published, full resolution": _gpu_ms(lambda: published(whole)),
         }
     on_cpu = Retoucher("retouch", "cpu")(pixels).astype(int)

@@ -1,7 +1,4 @@
-"""A look as a gain and an offset for every pixel of a small image, and the fit that finds them.
-
-Images are (h, w, 3) float32: NumPy arrays, or tensors on any device.
-"""
+"""A look as a linear map of colours for every place of a photo."""
 
 from __future__ import annotations
 
@@ -12,6 +9,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from lptn_cli.luma import grey_as
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -19,42 +18,21 @@ FloatImage = NDArray[np.float32]
 T = TypeVar("T", FloatImage, "Tensor")
 S = TypeVar("S", FloatImage, "Tensor")
 
-# Variance below which the fit trusts the network's own gain rather than the slope it sees; (0.8 / 255)^2.
-FLATNESS = 1e-5
-
 
 @dataclass(frozen=True)
 class Affine(Generic[T]):
-    """For every pixel of the small image: result = a * photo + of_luma * luma(photo) + b.
+    """result = terms[0] * red + terms[1] * green + terms[2] * blue + terms[3], at each of (h, w) places.
 
-    a, b and of_luma (None where colour stays): (h, w, 3) float32, for values in [0, 1].
+    terms: (4, h, w, 3) float32, for values in [0, 1], an array or a tensor on any device. The places are the
+    centres of a grid over the photo, of whatever size.
     """
 
-    a: T
-    b: T
-    of_luma: T | None = None
+    terms: T
 
     def mapped(self, function: Callable[[T], S]) -> Affine[S]:
-        """The same with its images elsewhere: copied, or on another device."""
-        of_luma = None if self.of_luma is None else function(self.of_luma)
-        return Affine(function(self.a), function(self.b), of_luma)
+        """The same elsewhere: copied, or on another device."""
+        return Affine(function(self.terms))
 
-    def fading(self, saturation: T) -> Affine[T]:
-        """The same for a photo of which only that share of its colour is taken, (h, w, 1) in [0, 1]."""
-        return Affine(self.a * saturation, self.b, self.a * (1 - saturation))
-
-
-def fit_affine(small: T, look: T, gain: T, mean: Callable[[T], T]) -> Affine[T]:
-    """Per pixel and channel, a and b of look ~ a * small + b over 3x3 windows.
-
-    small, look: (h, w, 3); gain: (h, w, 1), what `a` tends to where `small` is flat; mean: `window_mean`, or
-    the same for tensors. He & Sun, "Fast Guided Filter" (2015), eq. 3-6, with the ridge pulled to `gain`
-    instead of zero: texture too fine for the small image lives exactly where it looks flat, and a gain of
-    zero would wipe it out.
-    """
-    mean_small, mean_look = mean(small), mean(look)
-    variance = mean(small * small) - mean_small * mean_small
-    covariance = mean(small * look) - mean_small * mean_look
-    a = (covariance + FLATNESS * gain) / (variance.clip(min=0) + FLATNESS)
-    b = mean_look - a * mean_small
-    return Affine(mean(a), mean(b))
+    def grey_as(self, photo: T) -> Affine[T]:
+        """The same with every result grey if the photo, (H, W, 3), has no colour: three equal channels."""
+        return Affine(grey_as(self.terms, photo))

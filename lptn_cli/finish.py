@@ -1,14 +1,14 @@
 """The two passes over the full-resolution photo: shrink it to the native scale, and carry the look back.
 
 With x the photo, s(.) the area-average shrink and u(.) the smooth enlargement back, the network makes s(x) y.
-`fit` finds a, b with y ~ a * s(x) + b around every pixel of the small image, and `finish` computes
-    result = u(a) * x + u(b)
-which, for a gain that is constant nearby, is the Laplacian reconstruction with one mask for all finer levels.
-Where detail loses colour, x is faded first: a * fade(x, s) is a s * x + a (1 - s) * luma(x).
+`guided_filter.fit` finds matrices a and offsets b with y ~ a s(x) + b around every place; `finish` computes
+    result = u(a) x + u(b)
+which, for an a that is constant nearby, is the Laplacian reconstruction with one mask for all finer levels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Protocol
 
@@ -16,10 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lptn_cli.affine import Affine, FloatImage, fit_affine
+from lptn_cli.affine import Affine, FloatImage
 from lptn_cli.codecs.image import Pixels
 from lptn_cli.cores import CORES
-from lptn_cli.luma import luma
 
 OpenCVError = cv2.error
 
@@ -43,11 +42,6 @@ def shrink(pixels: Pixels, short_side: int, threads: int = CORES) -> FloatImage:
     return loops().area_average(pixels, height, width, threads)
 
 
-def fit(small: FloatImage, look: FloatImage, gain: FloatImage) -> Affine[FloatImage]:
-    """`fit_affine` of arrays."""
-    return loops().fit(small, look, gain)
-
-
 def finish(pixels: Pixels, look: Affine[FloatImage], threads: int = CORES) -> Pixels:
     """The look, enlarged, on every pixel, clamped and rounded to a level: a new array like `pixels`.
 
@@ -55,19 +49,17 @@ def finish(pixels: Pixels, look: Affine[FloatImage], threads: int = CORES) -> Pi
     """
     height, width = pixels.shape[:2]
     scale = np.float32(np.iinfo(pixels.dtype).max)
-    of_luma = None if look.of_luma is None else _enlarge_columns(look.of_luma, width)
-    wide = Affine(_enlarge_columns(look.a, width), _enlarge_columns(look.b * scale, width), of_luma)
-    lower, fraction = _between_rows(height, len(look.a))
-    return loops().apply(pixels, wide, lower, fraction, threads)
+    *slopes, offset = (_enlarge_columns(term, width) for term in look.terms)
+    lower, fraction = _between_rows(height, len(offset))
+    return loops().apply(pixels, [*slopes, offset * scale], lower, fraction, threads)
 
 
 class Loops(Protocol):
     """The two passes in earnest (fused, or OpenCVLoops where Numba is missing)."""
 
     def area_average(self, pixels: Pixels, height: int, width: int, threads: int) -> FloatImage: ...
-    def fit(self, small: FloatImage, look: FloatImage, gain: FloatImage) -> Affine[FloatImage]: ...
     def apply(
-        self, pixels: Pixels, look: Affine[FloatImage], lower: NDArray[np.int64], fraction: FloatImage,
+        self, pixels: Pixels, terms: Sequence[FloatImage], lower: NDArray[np.int64], fraction: FloatImage,
         threads: int,
     ) -> Pixels: ...  # fmt: skip
 
@@ -83,7 +75,7 @@ def loops() -> Loops:
 
 
 class OpenCVLoops:
-    """What `fused` does, three to four times as slowly, with as many threads as OpenCV likes.
+    """What `fused` does, six times as slowly, with as many threads as OpenCV likes.
 
     The small image is rounded to the photo's levels here: 2 % of a look's values differ by 1 to 3 of 255.
     """
@@ -92,35 +84,27 @@ class OpenCVLoops:
         small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
         return np.multiply(small, 1.0 / np.iinfo(pixels.dtype).max, dtype=np.float32)
 
-    def fit(self, small: FloatImage, look: FloatImage, gain: FloatImage) -> Affine[FloatImage]:
-        return fit_affine(small, look, gain, window_mean)
-
     def apply(
-        self, pixels: Pixels, look: Affine[FloatImage], lower: NDArray[np.int64], fraction: FloatImage,
+        self, pixels: Pixels, terms: Sequence[FloatImage], lower: NDArray[np.int64], fraction: FloatImage,
         threads: int,
     ) -> Pixels:  # fmt: skip
         result: Pixels = np.empty_like(pixels)
         depth = cv2.CV_8U if pixels.dtype == np.uint8 else cv2.CV_16U
+        small_height = len(terms[0])
         for start in range(0, len(pixels), STRIP_ROWS):
             strip = slice(start, start + STRIP_ROWS)
-            first, last = lower[strip][0], min(lower[strip][-1] + 2, len(look.a))
+            first, last = lower[strip][0], min(lower[strip][-1] + 2, small_height)
             weights = np.zeros((len(lower[strip]), last - first), np.float32)
             rows = np.arange(len(weights))
             weights[rows, lower[strip] - first] = 1 - fraction[strip]
-            if len(look.a) > 1:
+            if small_height > 1:
                 weights[rows, lower[strip] - first + 1] += fraction[strip]
-            gain, offset = (_enlarge_rows(x[first:last], weights) for x in (look.a, look.b))
-            if look.of_luma is not None:
-                levels = luma(pixels[strip].astype(np.float32))
-                offset += _enlarge_rows(look.of_luma[first:last], weights) * levels
-            scaled = cv2.multiply(pixels[strip], gain, dtype=cv2.CV_32F)
-            result[strip] = cv2.add(scaled, offset, dtype=depth)  # rounds to even and saturates
+            *slopes, levels = (_enlarge_rows(term[first:last], weights) for term in terms)
+            for slope, channel in zip(slopes, cv2.split(pixels[strip]), strict=True):
+                three = cv2.merge([channel.astype(np.float32)] * 3)
+                cv2.accumulateProduct(slope, three, levels)
+            result[strip] = cv2.add(levels, np.zeros(1), dtype=depth)  # rounds to even and saturates
         return result
-
-
-def window_mean(image: FloatImage) -> FloatImage:
-    """The mean of the 3x3 window of every pixel of (h, w, c); at the edge its pixels count twice."""
-    return cv2.blur(image, (3, 3), borderType=cv2.BORDER_REFLECT)  # type: ignore[return-value]
 
 
 def _enlarge_columns(image: FloatImage, width: int) -> FloatImage:

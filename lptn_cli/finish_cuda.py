@@ -41,15 +41,12 @@ def finish(pixels: Tensor, look: Affine[Tensor]) -> Tensor:
     look: contiguous, on the device of the pixels; enlarged linearly, centres of pixels aligned.
     """
     tall, wide = pixels.shape[:2]
-    height, width = look.a.shape[:2]
-    fades = look.of_luma is not None
-    of_luma = look.a if look.of_luma is None else look.of_luma  # never read where nothing fades
+    height, width = look.terms.shape[1:3]
     result = torch.empty_like(pixels)
     grid = (tall, triton.cdiv(3 * wide, VALUES))
     with torch.cuda.device_of(pixels):  # type: ignore[no-untyped-call]
         _finish[grid](
-            pixels, look.a, look.b, of_luma, result, tall, wide, height, width, _top(pixels),
-            FADES=fades, VALUES=VALUES, num_warps=4,
+            pixels, look.terms, result, tall, wide, height, width, _top(pixels), VALUES=VALUES, num_warps=4,
         )  # fmt: skip
     return result
 
@@ -88,8 +85,8 @@ def _shrink(
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _finish(
-    pixels: Any, a: Any, b: Any, of_luma: Any, result: Any, tall: int, wide: int, height: int, width: int,
-    top: float, FADES: tl.constexpr, VALUES: tl.constexpr,
+    pixels: Any, terms: Any, result: Any, tall: int, wide: int, height: int, width: int, top: float,
+    VALUES: tl.constexpr,
 ) -> None:  # fmt: skip
     row = tl.program_id(0)
     value = tl.program_id(1) * VALUES + tl.arange(0, VALUES)
@@ -104,20 +101,15 @@ def _finish(
     w10, w11 = down * (1 - along), down * along
     p00, p01 = (y0 * width + x0) * 3 + channel, (y0 * width + x1) * 3 + channel
     p10, p11 = (y1 * width + x0) * 3 + channel, (y1 * width + x1) * 3 + channel
-    gain = tl.load(a + p00, mask=inside) * w00 + tl.load(a + p01, mask=inside) * w01
-    gain += tl.load(a + p10, mask=inside) * w10 + tl.load(a + p11, mask=inside) * w11
-    offset = tl.load(b + p00, mask=inside) * w00 + tl.load(b + p01, mask=inside) * w01
-    offset += tl.load(b + p10, mask=inside) * w10 + tl.load(b + p11, mask=inside) * w11
     place = row.to(tl.int64) * wide * 3 + value
-    photo = tl.load(pixels + place, mask=inside, other=0).to(tl.float32)
-    level = photo * gain + offset * top
-    if FADES:
-        luma_gain = tl.load(of_luma + p00, mask=inside) * w00 + tl.load(of_luma + p01, mask=inside) * w01
-        luma_gain += tl.load(of_luma + p10, mask=inside) * w10 + tl.load(of_luma + p11, mask=inside) * w11
-        pixel = place - channel
-        luma = 0.299 * tl.load(pixels + pixel, mask=inside, other=0).to(tl.float32)
-        luma += 0.587 * tl.load(pixels + pixel + 1, mask=inside, other=0).to(tl.float32)
-        luma += 0.114 * tl.load(pixels + pixel + 2, mask=inside, other=0).to(tl.float32)
-        level += luma * luma_gain
+    level = tl.zeros([VALUES], tl.float32)
+    for n in tl.static_range(4):  # of red, green, blue and one
+        term = terms + n * height * width * 3
+        weight = tl.load(term + p00, mask=inside) * w00 + tl.load(term + p01, mask=inside) * w01
+        weight += tl.load(term + p10, mask=inside) * w10 + tl.load(term + p11, mask=inside) * w11
+        if n < 3:
+            level += weight * tl.load(pixels + place - channel + n, mask=inside, other=0).to(tl.float32)
+        else:
+            level += weight * top
     level = tl.minimum(tl.maximum(level, 0.0), top)
     tl.store(result + place, (level + 0.5).to(tl.int32).to(result.dtype.element_ty), mask=inside)

@@ -18,15 +18,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from triton.errors import TritonError
 
-from lptn_cli.affine import Affine, FloatImage, fit_affine
+from lptn_cli.affine import Affine, FloatImage
 from lptn_cli.codecs.image import Pixels
 from lptn_cli.finish import small_size
 from lptn_cli.finish_cuda import finish, shrink
-from lptn_cli.luma import grey_as
 from lptn_cli.network import LPTN
 from lptn_cli.orientation import turn_back, turn_upright
 from lptn_cli.strength import affine
@@ -95,7 +93,7 @@ class LookOnCUDA:
         self._graphs = Graphs(self._computed) if self._device.type == "cuda" else None
 
     def affine(self, small: Tensor, light: float, color: float, orientation: int) -> Affine[Tensor]:
-        """The look for every pixel of the small image as stored, (h, w, 3) float32 sRGB."""
+        """The look for every place of the small image as stored, (h, w, 3) float32 sRGB."""
         work = self._graphs or self._computed
         return work(small, light, color, orientation)
 
@@ -110,14 +108,8 @@ class LookOnCUDA:
             for image in (translation.gain, translation.saturation)
         )
         gain = torch.ones_like(look[..., :1]) if gain is None else gain
-        look = grey_as(look, small) if self._keeps_grey else look
-        return affine(small, look, gain, saturation, light, color, partial(fit_affine, mean=window_mean))
-
-
-def window_mean(image: Tensor) -> Tensor:
-    """finish.window_mean of a tensor."""
-    framed = F.pad(image.permute(2, 0, 1)[None], (1, 1, 1, 1), mode="replicate")
-    return F.avg_pool2d(framed, 3, stride=1)[0].permute(1, 2, 0)
+        result = affine(small, look, gain, saturation, light, color)
+        return result.grey_as(small) if self._keeps_grey else result
 
 
 def _placed(image: Tensor | FloatImage, device: torch.device) -> Tensor:

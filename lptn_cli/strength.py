@@ -7,31 +7,29 @@ tensors on any device.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+from torch import Tensor
+
 from lptn_cli.affine import Affine, T
-from lptn_cli.luma import fade, luma
+from lptn_cli.guided_filter import fit
+from lptn_cli.luma import luma
 
 LUMA_FLOOR = 0.02  # keeps the luma ratio finite in black
 LEAST_ROOM = 1e-4
 
 
 def affine(
-    photo: T, look: T, gain: T, saturation: T | None, light: float, color: float,
-    fit: Callable[[T, T, T], Affine[T]],
-) -> Affine[T]:  # fmt: skip
-    """The look at that strength, for every pixel of the small photo; `fit` is affine.fit_affine.
+    photo: Tensor, look: Tensor, gain: Tensor, saturation: Tensor | None, light: float, color: float
+) -> Affine[Tensor]:
+    """The look at that strength, for every place of the small photo.
 
     photo, look: (h, w, 3); gain, saturation: (h, w, 1), of the network's finest detail (network.Translation).
     What the network puts beyond black and white is taken as seen, clipped: the fit would steepen detail there
     that is clipped anyway, and a large photo would come out unlike a small one.
     """
-    look, gain = blend(photo, look.clip(0, 1), light, color), blend_gain(gain, light)
-    if saturation is None:
-        return fit(photo, look, gain)
-    left = blend_saturation(saturation, color)
-    return fit(fade(photo, left), look, gain).fading(left)
+    left = None if saturation is None else blend_saturation(saturation, color)
+    return fit(photo, blend(photo, look.clip(0, 1), light, color), blend_gain(gain, light), left)
 
 
 def blend(photo: T, look: T, light: float, color: float) -> T:

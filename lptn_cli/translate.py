@@ -23,7 +23,7 @@ from lptn_cli.codecs.image import Chroma, Pixels
 from lptn_cli.cores import CORES
 from lptn_cli.device import find_device
 from lptn_cli.errors import PresetError, TooSmallError
-from lptn_cli.finish import STRIP_ROWS, finish, fit, shrink
+from lptn_cli.finish import STRIP_ROWS, finish, shrink
 from lptn_cli.gamut import with_the_rest
 from lptn_cli.jpeg_on_cuda import scan_codec
 from lptn_cli.luma import grey_as
@@ -196,7 +196,7 @@ class Retoucher:
         orientation: int = 1,
         icc: bytes | None = None,
     ) -> Affine[FloatImage] | Affine[Tensor]:
-        """The look for every pixel of the small image, (h, w, 3) float32."""
+        """The look for every place of the small image, (h, w, 3) float32."""
         self._check_size(small.shape)
         if isinstance(small, Tensor):
             if is_srgb(icc):
@@ -204,8 +204,9 @@ class Retoucher:
                 return on_cuda
             small = small.cpu().numpy()  # profiles are applied on the CPU
         look, gain, saturation = self._translate(small, orientation, icc)
-        look = grey_as(look, small) if self.preset.keeps_grey else look
-        return affine(small, look, gain, saturation, light, color, fit)
+        look_on_cpu = affine(_tensor(small), _tensor(look), gain, saturation, light, color)
+        result = look_on_cpu.mapped(Tensor.numpy)
+        return result.grey_as(small) if self.preset.keeps_grey else result
 
     def _check_size(self, shape: Sequence[int]) -> None:
         if min(shape[:2]) < self.min_side:
@@ -213,7 +214,7 @@ class Retoucher:
 
     def _translate(
         self, small: FloatImage, orientation: int, icc: bytes | None
-    ) -> tuple[FloatImage, FloatImage, FloatImage | None]:
+    ) -> tuple[FloatImage, Tensor, Tensor | None]:
         """The network on an image as stored in the file: look (h, w, 3), gain and saturation (h, w, 1).
 
         It sees sRGB alone, as it did in training: on the far side of that gamut encoded values go down to -5.
@@ -221,15 +222,14 @@ class Retoucher:
         upright = to_srgb(turn_upright(small, orientation), icc)
         seen = upright.clip(0, 1)
         with torch.inference_mode():
-            translation = self._network.translate(_tensor(seen).to(self.device))
+            translation = self._network.translate(_tensor(seen).permute(2, 0, 1)[None].to(self.device))
         look = with_the_rest(_array(translation.image), upright, seen)
         look = turn_back(from_srgb(look, icc), orientation)
-        gain, saturation = translation.gain, translation.saturation
-        return (
-            look,
-            np.ones_like(small[..., :1]) if gain is None else turn_back(_array(gain), orientation),
-            None if saturation is None else turn_back(_array(saturation), orientation),
+        gain, saturation = (
+            None if image is None else turn_back(image[0].permute(1, 2, 0), orientation).cpu()
+            for image in (translation.gain, translation.saturation)
         )
+        return look, torch.ones(*look.shape[:2], 1) if gain is None else gain, saturation
 
     def _at_full_resolution(
         self, pixels: Pixels, seen: Pixels, light: float, color: float, orientation: int, icc: bytes | None
@@ -283,8 +283,8 @@ def load_network(preset: Preset) -> LPTN:
     return network
 
 
-def _tensor(image: FloatImage) -> Tensor:  # (h, w, 3) -> (1, 3, h, w) whose memory stays h, w, 3
-    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
+def _tensor(image: FloatImage) -> Tensor:  # turned images have strides that torch does not know
+    return torch.from_numpy(np.ascontiguousarray(image))
 
 
 def _array(image: Tensor) -> FloatImage:  # (1, c, h, w) -> (h, w, c)

@@ -46,8 +46,7 @@ def shrunk(pixels: torch.Tensor, height: int, width: int) -> torch.Tensor:
 
 
 def finished(pixels: torch.Tensor, look: Affine[torch.Tensor]) -> torch.Tensor:
-    on_cpu: Any = [None if plane is None else plane.numpy() for plane in (look.a, look.b, look.of_luma)]
-    return torch.from_numpy(finish.finish(pixels.numpy(), Affine(*on_cpu), 1))
+    return torch.from_numpy(finish.finish(pixels.numpy(), look.mapped(torch.Tensor.numpy), 1))
 
 
 @pytest.fixture

@@ -82,6 +82,8 @@ def test_who_imports_torch() -> None:
         "pyramid",
         "translate",
         "device",
+        "guided_filter",
+        "strength",
         "memory",
         "bench",
         "finish_cuda",

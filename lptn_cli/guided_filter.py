@@ -1,0 +1,87 @@
+"""From what the network makes of a small photo to a linear map of colours for every place of it.
+
+The guided filter with a colour guide (He, Sun and Tang, "Guided Image Filtering", TPAMI 2013): within a
+window the look is taken for a linear map of the photo's colours, so what is even in the photo is even in the
+look, and the look has its edges where the photo has them. The network changes colours a pixel of the
+low-frequency component at a time, 8 or 16 small pixels wide, and brings the edges back with masks of one
+channel. Where a look recolours, that leaves a glow on the far side of an edge (walls get snow: a veil in the
+dark beside them), which this takes out.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lptn_cli.affine import Affine
+from lptn_cli.luma import LUMA
+
+CELL = 4  # pixels of the small photo on a side of a place ("Fast Guided Filter", 2015: the maps are smooth)
+REACH = 2  # cells on each side of a place that are in its window
+
+# Variance below which the fit trusts the network's own gain rather than the slopes it sees; (14 / 255)^2.
+# Halo, fringe and noise in shadows by benchmarks.edges are least at 1e-3 to 1e-2.
+RIDGE = 3e-3
+
+
+@torch.inference_mode()
+def fit(small: Tensor, look: Tensor, gain: Tensor, saturation: Tensor | None) -> Affine[Tensor]:
+    """The linear maps of look ~ map(small): `Affine` at a place for each 4x4 cell of the small photo.
+
+    small, look: (h, w, 3) in [0, 1]. gain, saturation: (h, w, 1), how the network changes contrast and colour
+    (None: not at all) of detail finer than the small photo. Where that is flat, which says nothing of slopes,
+    maps tend to them; a ridge towards zero, as in the paper, would wipe the detail out.
+    """
+    size = max(1, round(small.shape[0] / CELL)), max(1, round(small.shape[1] / CELL))
+    x, y, g = (_planes(image) for image in (small, look, gain))
+    squares, products = ((x[:, None] * other).flatten(0, 1) for other in (x, y))
+    parts = [x, y, squares, products, g] + ([] if saturation is None else [_planes(saturation)])
+    means = _window_mean(torch.cat([F.adaptive_avg_pool2d(part[None], size)[0] for part in parts]))
+    mean_x, mean_y, mean_xx, mean_xy, mean_gain = torch.split(means[:25], [3, 3, 9, 9, 1])
+    covariance = mean_xx.view(3, 3, *size) - mean_x[:, None] * mean_x
+    cross = mean_xy.view(3, 3, *size) - mean_x[:, None] * mean_y
+    itself = torch.eye(3, device=small.device)[:, :, None, None]
+    target = mean_gain * _faded(itself, means[25:])
+    slopes = _solved(covariance + RIDGE * itself, cross + RIDGE * target)
+    offset = mean_y - (slopes * mean_x[:, None]).sum(0)
+    terms = _window_mean(torch.cat([slopes.flatten(0, 1), offset]))
+    return Affine(terms.view(4, 3, *size).permute(0, 2, 3, 1).contiguous())
+
+
+def _planes(image: Tensor) -> Tensor:  # (h, w, c) -> (c, h, w)
+    return image.permute(2, 0, 1).contiguous()
+
+
+def _faded(itself: Tensor, saturation: Tensor) -> Tensor:
+    """What leaves that share of colour, (1, h, w) or nothing: (in, out, h, w)."""
+    if not len(saturation):
+        return itself
+    luma = torch.tensor(LUMA, device=itself.device)[:, None, None, None]
+    return itself * saturation + luma * (1 - saturation)
+
+
+def _solved(matrix: Tensor, right: Tensor) -> Tensor:
+    """matrix^-1 right of symmetric (3, 3, h, w) and any (3, 3, h, w), by cross products of rows, in float64:
+    plain arithmetic, which a GPU captures, where a solver would have to look for failures."""
+    a, b, c = matrix.double()
+    adjugate = torch.stack([torch.linalg.cross(*rows, dim=0) for rows in ((b, c), (c, a), (a, b))])
+    determinant = (a * adjugate[0]).sum(0)
+    inverse: Tensor = adjugate / determinant
+    return (inverse[:, :, None] * right.double()).sum(1).float()
+
+
+def _window_mean(planes: Tensor) -> Tensor:
+    """The mean of the window round every place of (c, h, w); at a border of the part within."""
+    height, width = planes.shape[1:]
+    return _windows(height, planes.device) @ planes @ _windows(width, planes.device).T
+
+
+@lru_cache(maxsize=64)
+def _windows(n: int, device: torch.device) -> Tensor:
+    """(n, n) whose rows take means: for this size ten times as quick as a pooling layer."""
+    place = torch.arange(n, device=device)
+    within = ((place[:, None] - place).abs() <= REACH).float()
+    return within / within.sum(1, keepdim=True)

@@ -1,0 +1,93 @@
+"""The look as linear maps of colour: what is found, what flat places get, and that glows beside edges go."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from lptn_cli.guided_filter import fit
+from lptn_cli.luma import LUMA, fade
+from tests.conftest import photo
+
+
+def picture(height: int = 60, width: int = 90) -> Tensor:
+    return torch.from_numpy(np.divide(photo(height, width), 255, dtype=np.float32))
+
+
+def flat(value: float, channels: int = 3) -> Tensor:
+    return torch.full((20, 30, channels), float(value))
+
+
+def applied(terms: Tensor, colour: Tensor) -> Tensor:
+    """The maps of one place each, (4, h, w, 3), on one colour."""
+    return terms[:3].mul(colour[:, None, None, None]).sum(0) + terms[3]
+
+
+def test_a_look_that_is_the_photo_is_the_map_to_itself() -> None:
+    small = picture()
+    terms = fit(small, small, torch.ones(60, 90, 1), None).terms
+    assert terms.shape == (4, 15, 22, 3)
+    np.testing.assert_allclose(terms, torch.eye(4, 3)[:, None, None].expand(4, 15, 22, 3), atol=1e-5)
+
+
+def test_a_map_of_colours_is_found() -> None:
+    small = torch.from_numpy(np.random.default_rng(0).random((60, 90, 3)).astype(np.float32))
+    matrix = torch.tensor([[0.6, 0.1, 0.0], [0.2, 0.5, 0.3], [0.0, 0.1, 0.4]])
+    terms = fit(small, small @ matrix + 0.1, torch.ones(60, 90, 1), None).terms
+    found = terms.mean((1, 2))
+    np.testing.assert_allclose(found[:3], matrix, atol=0.03)  # the ridge draws it a thirtieth towards 1
+    np.testing.assert_allclose(found[3], 0.1, atol=0.03)
+
+
+def test_flat_places_get_the_gain_and_the_saturation_they_are_told_and_keep_the_mean() -> None:
+    small, look = flat(0.5), flat(0.3)
+    terms = fit(small, look, flat(0.8, 1), flat(0.25, 1)).terms
+    colours = torch.rand(50, 3, generator=torch.Generator().manual_seed(0))
+    wanted = fade(colours, torch.full((50, 1), 0.25)) * 0.8
+    wanted += 0.3 - 0.8 * 0.5
+    for colour, one in zip(colours, wanted, strict=True):
+        np.testing.assert_allclose(applied(terms, colour), one.expand(5, 8, 3), atol=1e-5)
+
+
+@pytest.mark.parametrize("saturation", [0.0, 1.0])
+def test_a_ridge_of_no_colour_and_of_all_colour(saturation: float) -> None:
+    terms = fit(flat(0.5), flat(0.5), flat(1.0, 1), flat(saturation, 1)).terms[:3, 2, 2]
+    wanted = torch.eye(3) if saturation else torch.tensor(LUMA)[:, None].expand(3, 3)
+    np.testing.assert_allclose(terms, wanted, atol=1e-5)
+
+
+def test_a_glow_beside_an_edge_goes() -> None:
+    """Orange walls become white, and a network of 8-pixel cells lets that leak into the dark beside them."""
+    small = torch.tensor([0.05, 0.08, 0.10]).repeat(96, 96, 1)
+    small[:, 48:] = torch.tensor([0.80, 0.45, 0.10])
+    glow = torch.exp(-(47 - torch.arange(96.0)).clip(min=0) / 4)[:, None] * torch.tensor([0.05, 0.1, 0.2])
+    look = torch.tensor([0.10, 0.11, 0.12]) + glow.expand(96, 96, 3).clone()
+    look[:, 48:] = torch.tensor([0.75, 0.75, 0.8])
+    terms = fit(small, look, torch.ones(96, 96, 1), None).terms
+    dark = applied(terms, small[0, 0])[:, :12]
+    before, after = (np.ptp(side.numpy(), axis=1).max() for side in (look[:, :48], dark))
+    assert before > 0.15
+    assert after < before / 2
+    lit = applied(terms, small[0, 60])[:, 12:]
+    np.testing.assert_allclose(lit, torch.tensor([0.75, 0.75, 0.8]).expand_as(lit), atol=0.02)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_it_turns_with_the_photo(axis: int) -> None:
+    numbers = np.random.default_rng(5)
+    small, look = torch.from_numpy(numbers.random((2, 37, 50, 3)).astype(np.float32))
+    gain, saturation = torch.from_numpy(numbers.random((2, 37, 50, 1)).astype(np.float32))
+    straight = fit(small, look, gain, saturation).terms
+    turned = fit(*(image.flip(axis) for image in (small, look, gain, saturation))).terms
+    np.testing.assert_allclose(turned.flip(1 + axis), straight, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 50), (16, 2), (5, 5)])
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_tiny_and_flat_photos_give_numbers(shape: tuple[int, int], value: float) -> None:
+    small, gain = torch.full((*shape, 3), value), torch.ones(*shape, 1)
+    terms = fit(small, small / 2, gain, gain).terms
+    assert terms.isfinite().all()
+    np.testing.assert_allclose(applied(terms, small[0, 0]), value / 2, atol=1e-5)
