@@ -159,8 +159,9 @@ def test_other_arrays_are_refused(look: Retoucher) -> None:
 
 def test_published_way_is_the_network_on_every_pixel(published: Retoucher) -> None:
     pixels = photo(96, 120)
+    whole = _tensor(np.divide(pixels, 255, dtype=np.float32)).permute(2, 0, 1)[None]
     with torch.inference_mode():
-        wanted = _array(load_network(published.preset)(_tensor(np.divide(pixels, 255, dtype=np.float32))))
+        wanted = _array(load_network(published.preset)(whole))
     np.testing.assert_array_equal(published(pixels), np.rint(wanted.clip(0, 1) * 255).astype(np.uint8))
 
 
