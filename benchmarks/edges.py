@@ -23,7 +23,7 @@ from lptn_cli import Retoucher
 from lptn_cli.codecs import decode
 from lptn_cli.luma import luma
 
-REACH = 24  # pixels: 2160 rows are 9 to a pixel of the native scale, and three of these are one fit
+REACH = 24  # pixels: 2160 rows are 9 to a pixel of the native scale, 72 to one of the low-frequency component
 EDGE = 60
 EVEN = 6  # levels, of luminance
 DARK = 40  # levels

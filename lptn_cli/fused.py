@@ -1,7 +1,7 @@
 """The two full-resolution passes as compiled loops (Numba).
 
-Each value is read once, and written once. Where Numba is missing, `finish` does it with OpenCV, three to four
-times as slowly. Compiled code is cached, beside this file or in the user's cache folder.
+Each value is read once, and written once. Where Numba is missing, `finish` does it with OpenCV, six times as
+slowly. Compiled code is cached, beside this file or in the user's cache folder.
 """
 
 from __future__ import annotations

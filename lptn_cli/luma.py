@@ -27,18 +27,13 @@ def luma_of_planes(image: Tensor) -> Tensor:
     return LUMA[0] * image[:, :1] + LUMA[1] * image[:, 1:2] + LUMA[2] * image[:, 2:]
 
 
-def fade(image: T, saturation: T) -> T:
-    """(h, w, 3) with that share, (h, w, 1) and 0 to 1, of its colour left; luma stays."""
-    return luma(image) * (1 - saturation) + image * saturation
-
-
 def grey_as(look: T, photo: T) -> T:
-    """The look, (h, w, 3), without colour if the photo has none anywhere."""
+    """The look, (..., 3), without colour if the photo, (h, w, 3), has none anywhere."""
     grey = abs(photo - luma(photo)).max() <= LEAST_COLOUR  # no `if`: nothing need come back from a GPU
     chosen: T = grey * luma(look) + ~grey * look
     return chosen
 
 
 def fade_planes(image: Tensor, saturation: Tensor) -> Tensor:
-    """The same of (n, 3, h, w) and (n, 1, h, w)."""
+    """(n, 3, h, w) with that share, (n, 1, h, w) and 0 to 1, of its colour left; luma stays."""
     return luma_of_planes(image) * (1 - saturation) + image * saturation
