@@ -59,8 +59,8 @@ def _faded(itself: Tensor, saturation: Tensor) -> Tensor:
     """What leaves that share of colour, (1, h, w) or nothing: (in, out, h, w)."""
     if not len(saturation):
         return itself
-    luma = torch.tensor(LUMA, device=itself.device)[:, None, None, None]
-    return itself * saturation + luma * (1 - saturation)
+    luma = torch.cat([weight * (1 - saturation) for weight in LUMA])  # no copy to a GPU that captures
+    return itself * saturation + luma[:, None]
 
 
 def _solved(matrix: Tensor, right: Tensor) -> Tensor:
