@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +28,6 @@ import torch
 from benchmarks.gpu_files import disk_to_disk
 from benchmarks.machine import machine, publish
 from lptn_cli import Retoucher, finish_cuda
-from lptn_cli.affine import Affine
 from lptn_cli.codecs.image import Pixels
 from lptn_cli.finish import small_size
 from lptn_cli.network import LPTN
@@ -66,7 +66,7 @@ def _figures() -> dict[str, object]:
     photo = torch.from_numpy(pixels).cuda()
     size = small_size(SHAPE, look.preset.native_scale or 240)
     small = finish_cuda.shrink(photo, *size)
-    kept = Affine(torch.eye(4, 3, device="cuda")[:, None, None].expand(4, *size, 3).contiguous())
+    maps: Any = look.affine(small)
     whole = photo.permute(2, 0, 1)[None].float() / 255
     published = LPTN(num_high=3, form="released").cuda().eval()
     with torch.inference_mode():
@@ -74,7 +74,7 @@ def _figures() -> dict[str, object]:
             "shrink": _gpu_ms(lambda: finish_cuda.shrink(photo, *size)),
             "network, half precision": _gpu_ms(lambda: look.affine(small)),
             "network, float32": _gpu_ms(lambda: full.affine(small)),
-            "finish": _gpu_ms(lambda: finish_cuda.finish(photo, kept)),
+            "finish": _gpu_ms(lambda: finish_cuda.finish(photo, maps)),
             "published, full resolution": _gpu_ms(lambda: published(whole)),
         }
     on_cpu = Retoucher("retouch", "cpu")(pixels).astype(int)

@@ -10,8 +10,6 @@ dark beside them), which this takes out.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -28,27 +26,36 @@ RIDGE = 3e-3
 
 
 @torch.inference_mode()
-def fit(small: Tensor, look: Tensor, gain: Tensor, saturation: Tensor | None) -> Affine[Tensor]:
+def fit(
+    small: Tensor, look: Tensor, gain: Tensor, saturation: Tensor | None, step: Tensor | None = None
+) -> Affine[Tensor]:
     """The linear maps of look ~ map(small): `Affine` at a place for each 4x4 cell of the small photo.
 
     small, look: (h, w, 3) in [0, 1]. gain, saturation: (h, w, 1), how the network changes contrast and colour
-    (None: not at all) of detail finer than the small photo. Where that is flat, which says nothing of slopes,
-    maps tend to them; a ridge towards zero, as in the paper, would wipe the detail out.
+    (None: not at all) of detail finer than the small photo; gain may be of each channel, (h, w, 3). Where the
+    photo is flat, which says nothing of slopes, maps tend to them; a ridge towards zero, as in the paper,
+    would wipe the detail out. step: (h, w, 3), how far the photo's values go for a step of one in sRGB; None:
+    it is sRGB.
     """
     size = max(1, round(small.shape[0] / CELL)), max(1, round(small.shape[1] / CELL))
     x, y, g = (_planes(image) for image in (small, look, gain))
     squares, products = ((x[:, None] * other).flatten(0, 1) for other in (x, y))
-    parts = [x, y, squares, products, g] + ([] if saturation is None else [_planes(saturation)])
-    means = _window_mean(torch.cat([F.adaptive_avg_pool2d(part[None], size)[0] for part in parts]))
-    mean_x, mean_y, mean_xx, mean_xy, mean_gain = torch.split(means[:25], [3, 3, 9, 9, 1])
+    faded = [] if saturation is None else [_planes(saturation)]
+    means = _means([x, y, squares, products, g, *faded], size)
+    mean_x, mean_y, mean_xx, mean_xy, mean_gain, kept = torch.split(means, [3, 3, 9, 9, len(g), len(faded)])
     covariance = mean_xx.view(3, 3, *size) - mean_x[:, None] * mean_x
     cross = mean_xy.view(3, 3, *size) - mean_x[:, None] * mean_y
     itself = torch.eye(3, device=small.device)[:, :, None, None]
-    target = mean_gain * _faded(itself, means[25:])
-    slopes = _solved(covariance + RIDGE * itself, cross + RIDGE * target)
+    ridge = RIDGE * (1 if step is None else _means([_planes(step).square()], size)[:, None])
+    slopes = _solved(covariance + ridge * itself, cross + ridge * mean_gain * _faded(itself, kept))
     offset = mean_y - (slopes * mean_x[:, None]).sum(0)
     terms = _window_mean(torch.cat([slopes.flatten(0, 1), offset]))
     return Affine(terms.view(4, 3, *size).permute(0, 2, 3, 1).contiguous())
+
+
+def _means(parts: list[Tensor], size: tuple[int, int]) -> Tensor:
+    """Over the window of every place, of all planes of (c, H, W) one after the other: (sum of c, h, w)."""
+    return _window_mean(torch.cat([F.adaptive_avg_pool2d(part[None], size)[0] for part in parts]))
 
 
 def _planes(image: Tensor) -> Tensor:  # (h, w, c) -> (c, h, w)
@@ -64,24 +71,24 @@ def _faded(itself: Tensor, saturation: Tensor) -> Tensor:
 
 
 def _solved(matrix: Tensor, right: Tensor) -> Tensor:
-    """matrix^-1 right of symmetric (3, 3, h, w) and any (3, 3, h, w), by cross products of rows, in float64:
-    plain arithmetic, which a GPU captures, where a solver would have to look for failures."""
-    a, b, c = matrix.double()
+    """matrix^-1 right of symmetric (3, 3, h, w) and any (3, 3, h, w), by cross products of rows: plain
+    arithmetic, which a GPU captures, where a solver would have to look for failures. The ridge keeps it exact
+    to 1e-5 in float32."""
+    a, b, c = matrix
     adjugate = torch.stack([torch.linalg.cross(*rows, dim=0) for rows in ((b, c), (c, a), (a, b))])
     determinant = (a * adjugate[0]).sum(0)
     inverse: Tensor = adjugate / determinant
-    return (inverse[:, :, None] * right.double()).sum(1).float()
+    return (inverse[:, :, None] * right).sum(1)
 
 
 def _window_mean(planes: Tensor) -> Tensor:
     """The mean of the window round every place of (c, h, w); at a border of the part within."""
+    return _window_sum(planes) / _window_sum(torch.ones_like(planes[:1]))
+
+
+def _window_sum(planes: Tensor) -> Tensor:
+    """By slices: twice as quick as a pooling layer, and nothing that a GPU's graph would have to keep."""
     height, width = planes.shape[1:]
-    return _windows(height, planes.device) @ planes @ _windows(width, planes.device).T
-
-
-@lru_cache(maxsize=64)
-def _windows(n: int, device: torch.device) -> Tensor:
-    """(n, n) whose rows take means: for this size ten times as quick as a pooling layer."""
-    place = torch.arange(n, device=device)
-    within = ((place[:, None] - place).abs() <= REACH).float()
-    return within / within.sum(1, keepdim=True)
+    framed = F.pad(planes, (REACH, REACH, REACH, REACH))
+    rows = torch.stack([framed[:, n : n + height] for n in range(2 * REACH + 1)]).sum(0)
+    return torch.stack([rows[:, :, n : n + width] for n in range(2 * REACH + 1)]).sum(0)

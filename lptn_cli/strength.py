@@ -20,16 +20,18 @@ LEAST_ROOM = 1e-4
 
 
 def affine(
-    photo: Tensor, look: Tensor, gain: Tensor, saturation: Tensor | None, light: float, color: float
-) -> Affine[Tensor]:
+    photo: Tensor, look: Tensor, gain: Tensor, saturation: Tensor | None, light: float, color: float,
+    step: Tensor | None = None,
+) -> Affine[Tensor]:  # fmt: skip
     """The look at that strength, for every place of the small photo.
 
-    photo, look: (h, w, 3); gain, saturation: (h, w, 1), of the network's finest detail (network.Translation).
+    photo, look: (h, w, 3); gain, saturation: (h, w, 1), of the network's finest detail (network.Translation);
+    step: as of `guided_filter.fit`.
     What the network puts beyond black and white is taken as seen, clipped: the fit would steepen detail there
     that is clipped anyway, and a large photo would come out unlike a small one.
     """
     left = None if saturation is None else blend_saturation(saturation, color)
-    return fit(photo, blend(photo, look.clip(0, 1), light, color), blend_gain(gain, light), left)
+    return fit(photo, blend(photo, look.clip(0, 1), light, color), blend_gain(gain, light), left, step)
 
 
 def blend(photo: T, look: T, light: float, color: float) -> T:

@@ -24,7 +24,7 @@ from lptn_cli.cores import CORES
 from lptn_cli.device import find_device
 from lptn_cli.errors import PresetError, TooSmallError
 from lptn_cli.finish import STRIP_ROWS, finish, shrink
-from lptn_cli.gamut import with_the_rest
+from lptn_cli.gamut import steps, with_the_rest
 from lptn_cli.jpeg_on_cuda import scan_codec
 from lptn_cli.luma import grey_as
 from lptn_cli.memory import memory_told
@@ -204,8 +204,11 @@ class Retoucher:
                 return on_cuda
             small = small.cpu().numpy()  # profiles are applied on the CPU
         look, gain, saturation = self._translate(small, orientation, icc)
-        look_on_cpu = affine(_tensor(small), _tensor(look), gain, saturation, light, color)
-        result = look_on_cpu.mapped(Tensor.numpy)
+        x, y, step = _tensor(small), _tensor(look), None
+        if not is_srgb(icc):
+            step = _tensor(steps(small, icc))
+            gain = gain * _tensor(steps(look, icc)) / step
+        result = affine(x, y, gain, saturation, light, color, step).mapped(Tensor.numpy)
         return result.grey_as(small) if self.preset.keeps_grey else result
 
     def _check_size(self, shape: Sequence[int]) -> None:

@@ -112,7 +112,7 @@ def iptc_block() -> bytes:
 
 @lru_cache  # a profile holds the second it was made in
 def profile(name: str = "p3") -> bytes:
-    """An ICC profile of a matrix and curves: p3, adobe, prophoto or srgb."""
+    """An ICC profile of a matrix and curves: p3, adobe, prophoto, srgb or, with its primaries, linear."""
     if name == "srgb":
         return bytes(imagecodecs.cms_profile("srgb"))
     if name == "adobe":
@@ -120,6 +120,7 @@ def profile(name: str = "p3") -> bytes:
     white, red, green, blue, gamma = {
         "p3": ((0.3127, 0.3290), (0.680, 0.320), (0.265, 0.690), (0.150, 0.060), 2.2),
         "prophoto": ((0.3457, 0.3585), (0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001), 1.8),
+        "linear": ((0.3127, 0.3290), (0.640, 0.330), (0.300, 0.600), (0.150, 0.060), 1.0),
     }[name]
     primaries = [v for xy in (red, green, blue) for v in (*xy, 1.0)]
     return bytes(imagecodecs.cms_profile("rgb", whitepoint=[*white, 1.0], primaries=primaries, gamma=gamma))

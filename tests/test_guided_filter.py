@@ -57,6 +57,52 @@ def test_a_ridge_of_no_colour_and_of_all_colour(saturation: float) -> None:
     np.testing.assert_allclose(terms, wanted, atol=1e-5)
 
 
+def test_a_ridge_of_fourteen_levels() -> None:
+    """Slopes are half the photo's and half the network's where light varies by that, (14 / 255)^2."""
+    fine = torch.tensor([0.5, -0.5]).repeat(40, 30)[..., None].expand(40, 60, 3) * 2 * (0.003 / 3) ** 0.5
+    small = 0.5 + fine
+    terms = fit(small, 0.5 + 0.4 * fine, torch.ones(40, 60, 1), None).terms[:3]
+    np.testing.assert_allclose(terms.sum(0), 0.7, atol=1e-3)
+
+
+@pytest.mark.parametrize("step", [0.25, 2.0])
+def test_the_ridge_is_in_the_measure_of_the_photo(step: float) -> None:
+    """A photo in another space, where the same contrast takes other numbers, gets the same slopes."""
+    small, look = picture(), picture() ** 1.5
+    gain = torch.full((60, 90, 1), 0.8)
+    wanted = fit(small, look, gain, None).terms
+    terms = fit(small * step, look * step, gain, None, torch.full((60, 90, 3), step)).terms
+    np.testing.assert_allclose(terms[:3], wanted[:3], atol=1e-4)
+    np.testing.assert_allclose(terms[3], step * wanted[3], atol=1e-4)
+
+
+def test_maps_of_neighbours_differ_smoothly() -> None:
+    """They are enlarged linearly: a kink of more would show in a sky."""
+    gain = torch.cat([torch.full((40, 40, 1), 0.5), torch.full((40, 40, 1), 1.5)], dim=1)
+    red = fit(torch.full((40, 80, 3), 0.5), torch.full((40, 80, 3), 0.5), gain, None).terms[0, 5, :, 0]
+    assert float(red.diff(n=2).abs().max()) <= 0.041
+    assert float(red[-1] - red[0]) == pytest.approx(1)
+
+
+def test_a_photo_without_colour_is_solved_to_the_last_digit() -> None:
+    """All three channels are one: the matrix to be solved is all but singular."""
+    small = torch.from_numpy(np.random.default_rng(1).random((60, 90, 1)).astype(np.float32)).expand(
+        60, 90, 3
+    )
+    terms = fit(small, small * 0.5, torch.ones(60, 90, 1), None).terms
+    three_times = 3 * float(small[..., 0].var())
+    wanted = (0.5 * three_times + 0.003) / (three_times + 0.003)
+    np.testing.assert_allclose(terms[:3].sum(0).mean((0, 1)), wanted, atol=1e-3)
+    assert float(terms[:3].sum(0).std(dim=2).max()) < 1e-6
+
+
+def test_memory_grows_with_the_photo_not_with_its_square() -> None:
+    """A scroll: a matrix of (places, places) would take 40 GB."""
+    strip = torch.full((4, 400_000, 3), 0.5)
+    terms = fit(strip, strip, torch.ones(4, 400_000, 1), None).terms
+    assert terms.shape == (4, 1, 100_000, 3)
+
+
 def test_a_glow_beside_an_edge_goes() -> None:
     """Orange walls become white, and a network of 8-pixel cells lets that leak into the dark beside them."""
     small = torch.tensor([0.05, 0.08, 0.10]).repeat(96, 96, 1)

@@ -210,6 +210,8 @@ def test_winter_leaves_room_above_its_whites_for_the_detail_of_large_photos() ->
 def test_golden_is_amber_and_autumn_turns_leaves() -> None:
     wall, before = mean(GUIDES["golden"](SUMMER), WALL), mean(SUMMER, WALL)
     assert wall[0] / wall[2] > 1.2 * before[0] / before[2]
+    top, low = (mean(GUIDES["golden"](SUMMER), (rows, SKY[1])) for rows in (slice(2, 8), slice(40, 50)))
+    assert low[0] / low[2] > 2 and 0.9 < top[0] / top[2] < 1.3  # orange at the horizon, lilac at the top
     meadow = mean(GUIDES["autumn"](SUMMER), LAND)
     assert meadow[0] > 1.15 * meadow[1] > 1.5 * meadow[2]
 

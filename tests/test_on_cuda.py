@@ -105,6 +105,16 @@ def test_what_lies_between_the_passes_agrees_with_the_cpu(
     np.testing.assert_allclose(there.terms.cpu(), here.terms, atol=2e-3)
 
 
+def test_black_and_white_stays_so(look: Retoucher) -> None:
+    small = torch.from_numpy(np.repeat(photo(40, 60)[..., :1], 3, axis=2) / np.float32(255)).to(DEVICE)
+    network = deepcopy(look._network).to(DEVICE)
+    kept, tinted = (
+        on_cuda.LookOnCUDA(network, half=False, keeps_grey=keeps).affine(small, 1, 1, 1).terms
+        for keeps in (True, False)
+    )
+    assert float(kept.std(dim=3).max()) == 0 < float(tinted.std(dim=3).max())
+
+
 def test_half_precision_moves_one_value_in_a_thousand_by_more_than_a_level(look: Retoucher) -> None:
     """Where the processor has float16 convolutions; measured on shipped presets by benchmarks/gpu.py."""
     pixels = photo(40, 60)

@@ -99,3 +99,12 @@ def test_saturation_of_detail_moves_without_a_jump_and_stays_in_range(saturation
     assert left[40] == pytest.approx(saturation)
     assert 0 <= np.abs(np.diff(left)).max() < 0.03
     assert min(left) >= 0
+
+
+def test_without_color_detail_keeps_its_colour() -> None:
+    flat, gain = torch.full((24, 18, 3), 0.5), torch.ones(24, 18, 1)
+    kept, faded = (
+        affine(flat, flat, gain, torch.zeros(24, 18, 1), 1, color).terms[:3, 2, 2] for color in (0, 1)
+    )
+    np.testing.assert_allclose(kept, np.eye(3), atol=1e-5)
+    np.testing.assert_allclose(faded, np.outer(LUMA, np.ones(3)), atol=1e-5)

@@ -118,15 +118,17 @@ def summer(photo: Tensor) -> Tensor:
 
 
 def golden(photo: Tensor) -> Tensor:
-    """Low sun: amber where light falls, shadows without colour, a sky that glows above the horizon."""
+    """Low sun: amber where light falls, shadows without colour, a sky that glows above the horizon and is
+    lilac at its top."""
     scene = Scene(_lightened(photo))
-    glow = torch.exp(-(((scene.height - scene.horizon) / 0.48) ** 2))
+    way_up = ((scene.horizon - scene.height) / (0.75 * scene.horizon).clamp(min=0.2)).clamp(min=0)
+    glow = torch.exp(-(way_up**2))
     ratio = mix(scene.ratio, torch.ones_like(photo), 0.35)
     amber = smoothstep(scene.light, 0.15, 0.8)
     tone = mix(tint(photo, 1.02, 0.96, 1.00), tint(photo, 1.34, 0.96, 0.52), amber)
     land = _lit(ratio * tone, 0.97 * scene.light**1.42)
     tone = mix(tint(photo, 1.0, 0.93, 1.12), tint(photo, 1.5, 0.86, 0.42), glow)
-    bright = mix(0.09 + 0.43 * scene.light, 0.62 + 0.34 * scene.light, glow)
+    bright = mix(0.20 + 0.50 * scene.light, 0.62 + 0.34 * scene.light, glow)
     sky = _lit(mix(tone, ratio * tone, 0.18), bright)
     return mix(land, sky, 0.92 * scene.sky).clamp(0, 1)
 
