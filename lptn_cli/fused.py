@@ -88,20 +88,21 @@ def _mix(
 ) -> None:  # fmt: skip
     top = np.float32(255 if into.itemsize == 1 else 65535)
     n = source.shape[1]
-    red, green, blue = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32)
+    # of each value's pixel; as levels, which take a fifth less time than floats
+    red, green, blue = np.empty(n, source.dtype), np.empty(n, source.dtype), np.empty(n, source.dtype)
     for i in range(source.shape[0]):
         first = lower[i]
         second = min(first + 1, offset.shape[0] - 1)
         f = fraction[i]
         g = np.float32(1) - f
-        for k in range(n // 3):  # of each value's pixel: a loop with a step of 3 takes twice as long
+        for k in range(n // 3):  # a loop with a step of 3 takes twice as long
             red[3 * k] = red[3 * k + 1] = red[3 * k + 2] = source[i, 3 * k]
             green[3 * k] = green[3 * k + 1] = green[3 * k + 2] = source[i, 3 * k + 1]
             blue[3 * k] = blue[3 * k + 1] = blue[3 * k + 2] = source[i, 3 * k + 2]
         for j in range(n):
-            value = (of_red[first, j] * g + of_red[second, j] * f) * red[j]
-            value += (of_green[first, j] * g + of_green[second, j] * f) * green[j]
-            value += (of_blue[first, j] * g + of_blue[second, j] * f) * blue[j]
+            value = (of_red[first, j] * g + of_red[second, j] * f) * np.float32(red[j])
+            value += (of_green[first, j] * g + of_green[second, j] * f) * np.float32(green[j])
+            value += (of_blue[first, j] * g + of_blue[second, j] * f) * np.float32(blue[j])
             value += offset[first, j] * g + offset[second, j] * f
             into[i, j] = np.rint(min(max(value, np.float32(0)), top))
 
