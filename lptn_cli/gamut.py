@@ -3,15 +3,18 @@ round it, and contrast is told in the photo's own measure."""
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from lptn_cli.affine import FloatImage
-from lptn_cli.codecs.icc import from_srgb, to_srgb
+from lptn_cli.codecs.icc import from_srgb
 from lptn_cli.luma import luma
 
 LEAST_COLOUR = 1e-3
 GAMMA = 2.4
-STEP = 0.01  # of sRGB
+LEVELS = 1024  # between which curves are told
+LEAST_STEP = 0.01
 
 
 def with_the_rest(look: FloatImage, photo: FloatImage, seen: FloatImage) -> FloatImage:
@@ -29,12 +32,21 @@ def with_the_rest(look: FloatImage, photo: FloatImage, seen: FloatImage) -> Floa
 
 def steps(image: FloatImage, icc: bytes | None) -> FloatImage:
     """How far each value of an image in that space, (h, w, 3), goes for a step of one in sRGB: 1 if it is
-    sRGB, and in linear light from 0.1 in the dark to 2.3."""
-    middle = to_srgb(image.clip(0, 1), icc)
-    above, below = (from_srgb((middle + way).clip(0, 1), icc) for way in (STEP, -STEP))
-    taken = (middle + STEP).clip(0, 1) - (middle - STEP).clip(0, 1)
-    found: FloatImage = ((above - below) / taken.clip(STEP)).clip(1e-2, None).astype(np.float32)
+    sRGB, and in linear light from 0.08 in the dark to 2.3. Along grey: a channel has one curve.
+    """
+    levels = np.rint(image.clip(0, 1) * (LEVELS - 1)).astype(np.intp)
+    found: FloatImage = _steps_by_level(icc)[levels, np.arange(3)]
     return found
+
+
+@lru_cache(maxsize=32)
+def _steps_by_level(icc: bytes | None) -> FloatImage:
+    """(LEVELS, 3), for values from 0 to 1."""
+    ramp = np.linspace(0, 1, LEVELS, dtype=np.float32)
+    own = from_srgb(np.repeat(ramp[:, None], 3, axis=1)[None], icc)[0]
+    slopes = np.gradient(own, ramp, axis=0).clip(LEAST_STEP)
+    columns = [np.interp(ramp, own[:, channel], slopes[:, channel]) for channel in range(3)]
+    return np.stack(columns, axis=1).astype(np.float32)
 
 
 def _colour(image: FloatImage) -> FloatImage:

@@ -12,7 +12,7 @@ from demo.scenes import render
 from lptn_cli import codecs
 from lptn_cli.codecs import icc
 from lptn_cli.codecs.image import EncodeOptions, Format, Image, Metadata
-from lptn_cli.gamut import with_the_rest
+from lptn_cli.gamut import steps, with_the_rest
 from tests.codec_samples import profile
 from tests.command import Retouch, load, run
 
@@ -63,6 +63,14 @@ def test_every_space_gets_the_look_that_srgb_gets(name: str, spaces: Path, tmp_p
         assert load(result).metadata.icc == profile(space)
         print(name, space, f"{difference(seen(result), expected):.2f}")
         assert difference(seen(result), expected) <= (1.5 if space == "linear" else 1), space
+
+
+def test_steps_are_the_slope_of_the_curve() -> None:
+    grey = np.linspace(0.05, 0.95, 19, dtype=np.float32)[None, :, None].repeat(3, axis=2)
+    np.testing.assert_allclose(steps(grey, None), 1, rtol=1e-3)
+    light = ((grey + 0.055) / 1.055) ** 2.4
+    slope = 2.4 / 1.055 * ((grey + 0.055) / 1.055) ** 1.4
+    np.testing.assert_allclose(steps(light.astype(np.float32), profile("linear")), slope, rtol=0.02)
 
 
 @pytest.mark.parametrize("name", ["retouch", "summer-to-winter"])
