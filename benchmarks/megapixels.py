@@ -2,7 +2,7 @@
 
     python -m benchmarks.megapixels -p retouch -p fivek [--out benchmarks/results] [--plot docs/speed.png]
 
-One rendered scene at every size, pixels in, pixels out; presets take turns, each figure is a median of three.
+One rendered scene at every size, pixels in, pixels out; presets take turns, each figure is a median of seven.
 In its turn a preset does the photo twice and the second time counts: memory and threads are as in a folder of
 such photos, not as another preset left them.
 Presets at full resolution stop at LARGEST_PUBLISHED megapixels, where they need gigabytes.
@@ -26,7 +26,7 @@ from lptn_cli.codecs.image import Pixels
 
 MEGAPIXELS = (0.5, 1, 2, 4, 8.3, 12, 24, 50, 100)
 LARGEST_PUBLISHED = 9
-RUNS = 3
+RUNS = 7
 
 
 def main() -> None:
