@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from lptn_cli import Retoucher
 from lptn_cli.branches import Variant
 from lptn_cli.checkpoint import write_preset
 from lptn_cli.network import LPTN
@@ -112,3 +113,15 @@ def job(tmp_path: Path) -> Job:
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
+
+
+@pytest.fixture(scope="module")
+def look(preset: Preset) -> Retoucher:
+    """A preset of a native scale, on the CPU."""
+    return Retoucher(preset, "cpu")
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Retoucher:
+    """A preset of the published way, at full resolution, on the CPU."""
+    return Retoucher(make_preset(tmp_path_factory.mktemp("published"), native_scale=None), "cpu")

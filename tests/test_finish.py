@@ -13,6 +13,7 @@ import pytest
 from lptn_cli import finish as finishing
 from lptn_cli.affine import Affine, FloatImage
 from lptn_cli.finish import finish, shrink
+from lptn_cli.luma import LUMA, luma
 from tests.conftest import photo
 
 
@@ -29,9 +30,10 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return way
 
 
-def everywhere(gain: float, offset: float) -> Affine[FloatImage]:
-    """gain * photo + offset."""
-    matrix = np.concatenate([gain * np.eye(3), np.full((1, 3), offset)])
+def everywhere(gain: float, offset: float, saturation: float = 1) -> Affine[FloatImage]:
+    """gain * photo + offset, of a photo with that share of its colour left."""
+    faded = saturation * np.eye(3) + (1 - saturation) * np.array(LUMA)[:, None]
+    matrix = np.concatenate([gain * faded, np.full((1, 3), offset)])
     return Affine(np.broadcast_to(matrix[:, None, None], (4, 20, 30, 3)).astype(np.float32))
 
 
@@ -89,6 +91,18 @@ def test_the_number_of_threads_changes_nothing(way: str) -> None:
     for threads in (2, 5):
         np.testing.assert_array_equal(shrink(pixels, 60, threads), small)
         np.testing.assert_array_equal(finish(pixels, look, threads), finish(pixels, look, 1))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("saturation", [0.0, 0.35, 1.0])
+def test_a_faded_photo_is_finished_as_if_it_had_been_faded_before(saturation: float, dtype: str) -> None:
+    top = np.float32(np.iinfo(dtype).max)
+    pixels = photo(90, 130, dtype)
+    result = finish(pixels, everywhere(0.8, 0.1, saturation))
+    values = np.divide(pixels, top, dtype=np.float32)
+    wanted = (luma(values) * (1 - saturation) + values * saturation) * 0.8 + 0.1
+    assert np.abs(result - wanted * top).max() <= 0.51 + top * 1e-6
+    assert saturation > 0 or (np.ptp(result.astype(int), axis=2) <= 1).all()
 
 
 def test_equal_channels_stay_equal_to_the_bit() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lptn_cli.guided_filter import fit
+from lptn_cli.guided_filter import RIDGE, fit
 from lptn_cli.luma import LUMA, luma
 from tests.conftest import photo
 
@@ -117,6 +117,28 @@ def test_a_glow_beside_an_edge_goes() -> None:
     assert after < before / 2
     lit = applied(terms, small[0, 60])[:, 12:]
     np.testing.assert_allclose(lit, torch.tensor([0.75, 0.75, 0.8]).expand_as(lit), atol=0.02)
+
+
+def test_it_is_the_guided_filter_of_the_paper_but_for_its_ridge() -> None:
+    """Window by window with a solver, in float64, on pixels whose cells are whole."""
+    numbers = np.random.default_rng(9)
+    small, look = numbers.random((2, 24, 36, 3))
+    gain, saturation = numbers.random((2, 24, 36, 1))
+    slopes = np.empty((6, 9, 4, 3))
+    for i, j in np.ndindex(6, 9):
+        window = np.s_[max(0, 4 * i - 8) : 4 * i + 12, max(0, 4 * j - 8) : 4 * j + 12]
+        x, y = small[window].reshape(-1, 3), look[window].reshape(-1, 3)
+        s = saturation[window].mean()
+        target = gain[window].mean() * (s * np.eye(3) + (1 - s) * np.array(LUMA)[:, None])
+        centred = x - x.mean(0)
+        covariance, cross = centred.T @ centred / len(x), centred.T @ (y - y.mean(0)) / len(x)
+        a = np.linalg.solve(covariance + RIDGE * np.eye(3), cross + RIDGE * target)
+        slopes[i, j] = np.concatenate([a, [y.mean(0) - x.mean(0) @ a]])
+    wanted = np.empty_like(slopes)
+    for i, j in np.ndindex(6, 9):
+        wanted[i, j] = slopes[max(0, i - 2) : i + 3, max(0, j - 2) : j + 3].mean((0, 1))
+    images = (torch.from_numpy(image.astype(np.float32)) for image in (small, look, gain, saturation))
+    np.testing.assert_allclose(fit(*images).terms.permute(1, 2, 0, 3), wanted, atol=1e-4)
 
 
 @pytest.mark.parametrize("axis", [0, 1])
