@@ -14,7 +14,7 @@ from lptn_cli.network import LPTN
 from lptn_cli.preset import read
 from lptn_cli.training import run
 from lptn_cli.training.data import load_pairs
-from lptn_cli.training.loop import Trainer
+from lptn_cli.training.loop import Step, Trainer
 from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.run import OWN
 from tests.conftest import make_preset, photo
@@ -46,6 +46,17 @@ def test_an_earlier_run_is_not_thrown_away(pairs: Path, tmp_path: Path) -> None:
     (tmp_path / "work" / "checkpoint.pt").unlink()
     with pytest.raises(StartError, match="to resume"):
         train(pairs, tmp_path, Listener(), resume=True)
+
+
+def test_two_runs_do_not_work_in_one_folder(pairs: Path, tmp_path: Path) -> None:
+    class Second(Listener):
+        def step(self, step: Step) -> None:
+            super().step(step)
+            with pytest.raises(UsageError, match=r"another lptn train is at work.* --work"):
+                train(pairs, tmp_path, Listener(), resume=True)
+
+    train(pairs, tmp_path, Second(stop_after=1))
+    train(pairs, tmp_path, Listener(stop_after=1), resume=True)  # the folder is free again
 
 
 def test_a_resumed_run_keeps_what_was_said_of_its_preset(pairs: Path, tmp_path: Path) -> None:

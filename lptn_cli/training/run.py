@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -137,44 +139,65 @@ def train(
             require_writable(folder)
         except WriteError as error:
             raise OutputError(f"cannot write to the folder {folder} of {option}: {error}") from None
-    report.note("reading the photos")
-    torch.manual_seed(seed)  # of a discriminator
-    source = load(native_scale, on, stop)
-    for line in source.skipped:
-        report.note(f"skipped {line}")
-    report.note(f"training on {source.counts}")
-    torch.manual_seed(seed)  # of the network, whatever came before
-    network = _first(preset, levels, source, context)
-    options: dict[str, int | str | None] = {
-        "--start": start, "--levels": network.num_high, "--native-scale": native_scale, **source.options,
-    }  # fmt: skip
-    trainer = Trainer(network, source.objective, on, seed, options)
-    if resume:
-        trainer.resume(checkpoint)
-        said = _said_before(place, trainer.run_id, said, overwrite=overwrite)
-    begun_at = trainer.step
-    notebook = Notebook(work, report, anew=not resume)
+    with _alone_in(work):
+        report.note("reading the photos")
+        torch.manual_seed(seed)  # of a discriminator
+        source = load(native_scale, on, stop)
+        for line in source.skipped:
+            report.note(f"skipped {line}")
+        report.note(f"training on {source.counts}")
+        torch.manual_seed(seed)  # of the network, whatever came before
+        network = _first(preset, levels, source, context)
+        options: dict[str, int | str | None] = {
+            "--start": start, "--levels": network.num_high, "--native-scale": native_scale, **source.options,
+        }  # fmt: skip
+        trainer = Trainer(network, source.objective, on, seed, options)
+        if resume:
+            trainer.resume(checkpoint)
+            said = _said_before(place, trainer.run_id, said, overwrite=overwrite)
+        begun_at = trainer.step
+        notebook = Notebook(work, report, anew=not resume)
 
-    def write(trainer: Trainer) -> None:
-        spent = f"{trainer.seconds / 60:.0f} minutes" if trainer.seconds >= 60 else f"{trainer.seconds:.0f} s"
-        told = {
-            **said,
-            "native_scale": native_scale,
-            "keeps_grey": source.keeps_grey,
-            "trained": f"{trainer.step} steps in {spent}, {source.counts}",
-        }
-        made = write_preset(name, to, trainer.averaged_network(), told, overwrite=True, run_id=trainer.run_id)
-        look = Retoucher(made, device)
-        notebook.sheet([(photo, look(photo)) for photo in source.objective.examples[:SHEET]])
+        def write(trainer: Trainer) -> None:
+            spent = (
+                f"{trainer.seconds / 60:.0f} minutes" if trainer.seconds >= 60 else f"{trainer.seconds:.0f} s"
+            )
+            told = {
+                **said,
+                "native_scale": native_scale,
+                "keeps_grey": source.keeps_grey,
+                "trained": f"{trainer.step} steps in {spent}, {source.counts}",
+            }
+            made = write_preset(
+                name, to, trainer.averaged_network(), told, overwrite=True, run_id=trainer.run_id
+            )
+            look = Retoucher(made, device)
+            notebook.sheet([(photo, look(photo)) for photo in source.objective.examples[:SHEET]])
 
-    trainer.run(minutes, checkpoint, notebook.step, stop, on_checkpoint=write)
-    if not trainer.step:
-        raise StoppedError(STOPPED_EARLY)
-    if trainer.step == begun_at:
-        write(trainer)
-        if not stop.asked:
-            report.note(f"the {minutes:g} minutes are used up; give more --minutes to go on")
-    return read(to / f"{name}.toml")
+        trainer.run(minutes, checkpoint, notebook.step, stop, on_checkpoint=write)
+        if not trainer.step:
+            raise StoppedError(STOPPED_EARLY)
+        if trainer.step == begun_at:
+            write(trainer)
+            if not stop.asked:
+                report.note(f"the {minutes:g} minutes are used up; give more --minutes to go on")
+        return read(to / f"{name}.toml")
+
+
+@contextmanager
+def _alone_in(work: Path) -> Iterator[None]:
+    """Hold the folder against other runs, by a lock that ends with this process. Raises UsageError."""
+    with ExitStack() as held:
+        try:
+            descriptor = os.open(work, os.O_RDONLY | os.O_CLOEXEC)
+            held.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fact = f"another lptn train is at work in {work}"
+            raise UsageError(f"{fact}; stop it, or give this run a --work of its own") from None
+        except OSError:  # a folder that may not be read, a file system without locks
+            pass
+        yield
 
 
 def _said_before(place: Path, run_id: str, said: Mapping[str, str], *, overwrite: bool) -> Mapping[str, str]:
