@@ -26,9 +26,10 @@ from torch import Tensor, nn
 from benchmarks.looks import JOBS
 from benchmarks.machine import machine, preset_options, publish
 from lptn_cli import Retoucher
-from lptn_cli.training.data import Pixels8, load_photos, split, tensor
+from lptn_cli.training.data import split
 from lptn_cli.training.eye import FEATURES, load_eye, normal, square
 from lptn_cli.training.judge import GROUPS, judged, load_judge
+from lptn_cli.training.reading import Pixels8, load_photos, tensor
 
 KEPT = Path("runs/second-judge.pt")
 MINUTES = 25  # of one core of ours

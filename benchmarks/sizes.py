@@ -16,8 +16,8 @@ from benchmarks.machine import machine, preset_options, publish
 from lptn_cli import Retoucher
 from lptn_cli.codecs import decode
 from lptn_cli.codecs.image import Pixels
-from lptn_cli.training.data import Pixels8
 from lptn_cli.training.evaluation import size_consistency
+from lptn_cli.training.reading import Pixels8
 
 
 def main() -> None:

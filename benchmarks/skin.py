@@ -20,7 +20,7 @@ from skimage.data import astronaut
 
 from benchmarks.machine import machine, publish
 from lptn_cli import Retoucher
-from lptn_cli.training.data import Pixels8, pixels_of, tensor
+from lptn_cli.training.reading import Pixels8, pixels_of, tensor
 from lptn_cli.training.renderings import unedited
 
 FACE = slice(70, 180), slice(180, 262)

@@ -26,8 +26,10 @@ from benchmarks.looks import JOBS
 from benchmarks.machine import machine, publish
 from demo.sheet import GAP, INK, PAPER, on_paper
 from lptn_cli import Retoucher
-from lptn_cli.training.data import load_photos, split
+from lptn_cli.training.data import split
 from lptn_cli.training.judge import GROUPS
+from lptn_cli.training.reading import Pixels8, load_photos, tensor
+from lptn_cli.training.scene import Scene
 
 QUESTIONS = """Give your first impression of every picture on these sheets, judging from it alone, as
 anyone would who sees it for two seconds. One line a picture in answers.csv: number,light,season,flaw
@@ -40,6 +42,7 @@ WANTED = {name: wanted for name, (_, wanted) in JOBS.items() if wanted} | {
     "night-to-day": ("day", "overcast")
 }
 AS_IT_IS = "as it is"
+GREEN = 0.1  # share of a photo that is vegetation, over which it has leaves that can turn
 COLUMNS, ROWS = 4, 4
 WIDTH, HEIGHT = 380, 300
 
@@ -76,12 +79,20 @@ def _write(folder: Path, sheets: Path) -> None:
         place = sheets / str(stranger + 1)
         place.mkdir(parents=True)
         (place / "questions.txt").write_text(QUESTIONS)
-        key[place.name] = {str(n): {"preset": p, "photo": name} for n, (p, name, _) in enumerate(cards, 1)}
+        key[place.name] = {
+            str(n): {"preset": preset, "photo": name, "vegetation": _vegetation(photo)}
+            for n, (preset, name, photo) in enumerate(cards, 1)
+        }
         pictures = [photo if preset == AS_IT_IS else looks[preset](photo) for preset, _, photo in cards]
         for first in range(0, len(pictures), COLUMNS * ROWS):
             sheet = _sheet(pictures[first : first + COLUMNS * ROWS], first + 1)
             sheet.save(place / f"sheet-{first // (COLUMNS * ROWS) + 1}.png")
     (sheets / "key.json").write_text(json.dumps(key, indent=1))
+
+
+def _vegetation(photo: Pixels8) -> float:
+    """The share of the photo that is green."""
+    return round(float(Scene(tensor(photo[None])).vegetation.mean()), 3)
 
 
 def _sheet(pictures: list[Any], first: int) -> Image.Image:
@@ -98,16 +109,16 @@ def _sheet(pictures: list[Any], first: int) -> Image.Image:
 
 def _sum(sheets: Path, who: str) -> dict[str, Any]:
     key = json.loads((sheets / "key.json").read_text())
-    said: dict[str, list[tuple[str, tuple[str, str, str]]]] = {}
+    said: dict[str, list[tuple[dict[str, Any], tuple[str, str, str]]]] = {}
     for stranger, cards in key.items():
         with (sheets / stranger / "answers.csv").open(newline="") as file:
             rows = {row[0].strip(): [word.strip() for word in row[1:4]] for row in csv.reader(file) if row}
         for number, card in cards.items():
             light, season, flaw = rows[number]
-            said.setdefault(card["preset"], []).append((card["photo"], (light, season, flaw)))
+            said.setdefault(card["preset"], []).append((card, (light, season, flaw)))
     looks = {preset: _told(answers, WANTED[preset]) for preset, answers in said.items() if preset in WANTED}
     real = said[AS_IT_IS]
-    right = sum(photo.split()[0] in answer[:2] for photo, answer in real)
+    right = sum(_group(card) in answer[:2] for card, answer in real)
     return {
         "what": "strangers' first impression of results of held-back photos, mixed with photos as they are",
         "who": who,
@@ -116,15 +127,23 @@ def _sum(sheets: Path, who: str) -> dict[str, Any]:
     }
 
 
-def _told(answers: list[tuple[str, tuple[str, str, str]]], wanted: tuple[str, ...]) -> dict[str, Any]:
-    does = [light in wanted or season in wanted for _, (light, season, _) in answers]
+def _group(card: dict[str, Any]) -> str:
+    return str(card["photo"].split()[0])
+
+
+def _told(
+    answers: list[tuple[dict[str, Any], tuple[str, str, str]]], wanted: tuple[str, ...]
+) -> dict[str, Any]:
+    does = [(card, light in wanted or season in wanted) for card, (light, season, _) in answers]
     by_group: dict[str, list[bool]] = {}
-    for (photo, _), done in zip(answers, does, strict=True):
-        by_group.setdefault(photo.split()[0], []).append(done)
+    for card, done in does:
+        by_group.setdefault(_group(card), []).append(done)
+    green = [done for card, done in does if card["vegetation"] >= GREEN]
     return {
         "count": len(answers),
-        "does its job": round(sum(does) / len(does), 3),
+        "does its job": round(sum(done for _, done in does) / len(does), 3),
         "of each group": {group: [sum(done), len(done)] for group, done in by_group.items()},
+        "of photos with vegetation": [sum(green), len(green)],
         "without a flaw": round(sum(flaw == "ok" for _, (_, _, flaw) in answers) / len(answers), 3),
         "flaws": dict(Counter(flaw for _, (_, _, flaw) in answers if flaw != "ok").most_common(6)),
     }

@@ -19,11 +19,12 @@ import torch
 from benchmarks.machine import machine, publish
 from lptn_cli.network import LPTN
 from lptn_cli.training import batches
-from lptn_cli.training.data import GroupData, Pair, PairData
+from lptn_cli.training.data import GroupData, PairData
 from lptn_cli.training.guides import GUIDES
 from lptn_cli.training.loop import Objective, Trainer, near_identity
 from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.published import PublishedObjective
+from lptn_cli.training.reading import Pair
 from lptn_cli.training.run import OWN
 from lptn_cli.training.unpaired import UnpairedObjective
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from lptn_cli.codecs import decode, encode
 from lptn_cli.codecs.image import EncodeOptions, Image
 from lptn_cli.preset import Preset
 from lptn_cli.training import evaluation
-from lptn_cli.training.data import load_groups, load_photos, split
+from lptn_cli.training.data import load_groups, split
 from lptn_cli.training.judge import GROUPS, judged, load_judge
+from lptn_cli.training.reading import Pair, load_photos
 from tests.command import run, save
 from tests.conftest import photo
 
@@ -60,6 +62,26 @@ def test_border_sees_one() -> None:
 
     look: Any = Framed()
     assert evaluation.border(look, 128) == 30
+
+
+def test_of_many_photos_one_at_a_time_is_in_memory() -> None:
+    told: list[str] = []
+
+    def look(pixels: Any) -> Any:
+        told.append("look")
+        return pixels
+
+    def photos() -> Iterator[Any]:
+        for n in range(3):
+            told.append("read")
+            yield photo(60, 80, seed=n)
+
+    as_it_is: Any = look
+    assert evaluation.on_photos(as_it_is, photos())["count"] == 3
+    assert told[:6] == ["read", "look"] * 3
+    told.clear()
+    assert evaluation.on_pairs(as_it_is, (Pair("a", one, one) for one in photos()))["psnr"] == 100
+    assert told == ["read", "look"] * 3
 
 
 def test_judge_tells_night_from_white() -> None:
@@ -131,7 +153,11 @@ def test_held_back_photos_are_those_of_training_however_the_folders_are_given(
     for n in range(200):
         save(tmp_path / str(n % 2) / f"{n}.png", photo(16, 20, seed=n))
     folders = [tmp_path / "0", tmp_path / "1"]
-    monkeypatch.setattr(evaluation, "on_photos", lambda _, photos: {"photos": photos})
+
+    def on_photos(_: Any, photos: Iterable[Any]) -> dict[str, Any]:
+        return {"photos": (seen := list(photos)), "count": len(seen)}
+
+    monkeypatch.setattr(evaluation, "on_photos", on_photos)
 
     def measured(*given: Path) -> set[bytes]:
         figures = evaluation.evaluate(str(preset.path), given, None, held_back=True, device="cpu")

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from lptn_cli.codecs import decode
 from lptn_cli.preset import Preset
-from lptn_cli.training.data import Pair, PairData, load_sides, tensor
+from lptn_cli.training.data import PairData
 from lptn_cli.training.lessons import Lesson, Staff, lessons, main, preset_guest, write_pairs
 from lptn_cli.training.maxim import Maxim
+from lptn_cli.training.reading import Pair, each_pair, tensor
 from lptn_cli.training.teacher import Teacher
 from lptn_cli.translate import Retoucher
 from tests.conftest import photo
@@ -94,7 +95,7 @@ def test_pairs_are_written_once(staff: Staff, tmp_path: Path) -> None:
     first = (tmp_path / "target" / "a.jpg").stat()
     write_pairs(chosen, staff, tmp_path)
     assert (tmp_path / "target" / "a.jpg").stat().st_mtime_ns == first.st_mtime_ns
-    for pair, lesson in zip(load_sides(tmp_path, 64, []), chosen, strict=True):
+    for pair, lesson in zip(each_pair(tmp_path, 64, print), chosen, strict=True):
         assert pair.name == lesson.name
         for pixels, side in zip((pair.input, pair.target), (lesson.photo, lesson.taught(staff)), strict=True):
             assert float((tensor(pixels[None]) - side).abs().mean()) < 0.01
@@ -125,7 +126,7 @@ def test_the_command_goes_on_with_the_teachers_it_finds(
     main()
     assert "all so far: " in capsys.readouterr().out
     staff = Staff(teachers, [(preset_guest(str(preset.path)), 0.3), (Maxim(model), 0.5)])
-    written = load_sides(out, 64, [])
+    written = list(each_pair(out, 64, print))
     assert written
     for pair in written[:3]:
         expected = staff.taught(tensor(pair.input[None]))

@@ -15,8 +15,8 @@ from demo.scenes import render
 from lptn_cli import Retoucher
 from lptn_cli import preset as presets
 from lptn_cli.luma import LUMA
-from lptn_cli.training.data import Pixels8
 from lptn_cli.training.evaluation import GREYS, border, size_consistency, structure_and_turned
+from lptn_cli.training.reading import Pixels8
 from lptn_cli.translate import load_network
 
 FOLDER = Path(__file__).parents[1] / "presets"

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from lptn_cli.errors import StartError
-from lptn_cli.training.data import Pair, PairData, tensor
+from lptn_cli.training.data import PairData
 from lptn_cli.training.eye import load_eye
 from lptn_cli.training.lessons import Staff
 from lptn_cli.training.pairs import PairObjective
+from lptn_cli.training.reading import Pair, tensor
 from lptn_cli.training.teacher import Teacher, train
 from tests.conftest import photo
 

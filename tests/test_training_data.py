@@ -11,25 +11,26 @@ import pytest
 import torch
 
 from lptn_cli.training.batches import GroupBatches, pair_batch, some_without_colour
-from lptn_cli.training.data import (
-    GroupData,
-    Pair,
-    load_groups,
-    load_pairs,
-    load_photos,
-    load_sides,
-    pixels_of,
-    split,
-    tensor,
-)
+from lptn_cli.training.data import GroupData, held_back, load_groups, load_pairs, split
 from lptn_cli.training.guides import night
 from lptn_cli.training.pairs import PairObjective
+from lptn_cli.training.reading import Named, Pair, each_pair, each_photo, load_photos, pixels_of, tensor
 from lptn_cli.training.renderings import unedited, varied
 from lptn_cli.training.unpaired import UnpairedObjective
 from tests.command import on_linux, save
 from tests.conftest import photo
 
 CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 8, 9, 60, 400])
+def test_photos_that_come_one_at_a_time_are_held_back_as_those_of_a_list(count: int) -> None:
+    pixels = np.zeros((1, 1, 3), np.uint8)
+    for run in range(20):
+        photos = [Named(f"{run}-{n}", pixels) for n in range(count)]
+        assert held_back(iter(photos)) == (split(photos)[1], count)
+    rare = [photo for photo in (Named(str(n), pixels) for n in range(999)) if split([photo] * 2)[1]]
+    assert held_back(iter(rare[:count])) == (split(rare[:count])[1], min(count, len(rare)))
 
 
 def test_held_back_photos_are_always_the_same_and_never_trained_on(pairs: Path) -> None:
@@ -206,7 +207,7 @@ def sides(folder: Path, **of_input: np.ndarray) -> Path:
 def test_a_side_that_was_exported_smaller_is_no_reason_to_leave_a_pair_out(tmp_path: Path) -> None:
     both = sides(tmp_path, large=photo(120, 180), odd=photo(121, 180), cut=photo(60, 80))
     skipped: list[str] = []
-    pairs = load_sides(both, 1000, skipped, least=16)
+    pairs = list(each_pair(both, 1000, skipped.append, least=16))
     assert [pair.name for pair in pairs] == ["large", "odd"]
     assert all(pair.input.shape == pair.target.shape == (60, 90, 3) for pair in pairs)
     assert skipped == [f"{tmp_path / 'cut'}: input and target have different shapes"]
@@ -216,7 +217,7 @@ def test_of_two_files_of_one_name_the_first_is_used_and_the_other_named(tmp_path
     both = sides(tmp_path, a=photo(60, 90))
     save(both / "input" / "a.jpg", photo(60, 90, seed=5))
     skipped: list[str] = []
-    (pair,) = load_sides(both, 60, skipped)
+    (pair,) = each_pair(both, 60, skipped.append)
     assert pair.name == "a"
     assert len(skipped) == 1 and "input/a: is there twice" in skipped[0]
 
@@ -226,7 +227,7 @@ def test_folders_are_walked_and_pairs_meet_by_their_path(tmp_path: Path) -> None
         for folder in ("monday", "tuesday"):
             save(tmp_path / side / folder / "IMG_1.png", photo(60, 90))
     skipped: list[str] = []
-    pairs = load_sides(tmp_path, 60, skipped)
+    pairs = list(each_pair(tmp_path, 60, skipped.append))
     assert [pair.name for pair in pairs] == ["monday/IMG_1", "tuesday/IMG_1"]
     assert not skipped
 
@@ -247,7 +248,7 @@ def test_what_is_no_photo_is_named_and_hangs_nothing(tmp_path: Path) -> None:
     (tmp_path / "red\x1b[31m.jpg").write_bytes(b"no photo")
     save(tmp_path / "tiny.png", photo(12, 90))
     skipped: list[str] = []
-    assert [named.name for named in load_photos(tmp_path, 100, skipped, least=16)] == ["good"]
+    assert [named.name for named in each_photo(tmp_path, 100, skipped.append, least=16)] == ["good"]
     assert len(skipped) == 4
     told = ["gone.jpg: it is a link", "pipe.jpg: is not a regular", r"red\x1b[31m.jpg: ", "under 16 pixels"]
     assert all(said in line for line, said in zip(skipped, told, strict=True))
@@ -257,7 +258,7 @@ def test_a_photo_of_too_many_pixels_is_named_without_the_options_of_retouch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(tmp_path / "a.png", photo(60, 90))
-    monkeypatch.setattr("lptn_cli.training.data.MAX_PIXELS", 5000)
+    monkeypatch.setattr("lptn_cli.training.reading.MAX_PIXELS", 5000)
     skipped: list[str] = []
-    assert not load_photos(tmp_path, 16, skipped)
+    assert not list(each_photo(tmp_path, 16, skipped.append))
     assert "megapixels" in skipped[0] and "--" not in skipped[0]

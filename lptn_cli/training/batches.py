@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lptn_cli.luma import luma_of_planes as luma
-from lptn_cli.training.data import Pair, Pixels8, pixels_of, tensor
+from lptn_cli.training.reading import Pair, Pixels8, pixels_of, tensor
 
 BATCH = 8
 CROP = 0.75  # of the sides, the least that is kept of a photo

@@ -12,8 +12,10 @@ Conventions, each pinned by a test of its name in tests/test_evaluation.py:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,10 @@ from lptn_cli.finish import shrink
 from lptn_cli.luma import luma_of_planes
 from lptn_cli.photos import shown
 from lptn_cli.training import losses
-from lptn_cli.training.data import Named, Pixels8, load_photos, load_sides, split, tensor
+from lptn_cli.training.data import T, held_back
 from lptn_cli.training.judge import judged, load_judge
 from lptn_cli.training.pictures import write_sheet
+from lptn_cli.training.reading import SIDES, Pair, Pixels8, each_pair, each_photo, require_folders, tensor
 from lptn_cli.translate import Retoucher
 
 TEXTURE = (4 / 255) ** 2  # variance of luminance over which a window has texture
@@ -61,36 +64,58 @@ def evaluate(
     if sheet:
         with _named(sheet):  # now, not after all is measured
             require_writable(sheet.parent)
+    require_folders([*photos, *(pairs / side for side in SIDES if pairs)])
     look = Retoucher(preset, device)
-    skipped: list[str] = []
     least = max(look.min_side, losses.WINDOW)
-    both = load_sides(pairs, LARGEST, skipped, least=least) if pairs else []
-    alone: list[Named] = []
-    usable = 0
-    for folder in photos:
-        found = load_photos(folder, LARGEST, skipped, least=least)
-        usable += len(found)
-        alone += split(found)[1] if held_back else found
-    for line in skipped:
+
+    def skip(line: str) -> None:
         note(f"skipped {line}")
-    if pairs and not both:
-        raise NoPhotosError(f"{shown(pairs)} holds no usable pairs, as input/NAME and target/NAME")
-    if photos and not usable:
-        raise NoPhotosError(f"no usable photos in {', '.join(map(shown, photos))}")
-    both = split(both)[1] if held_back else both
-    if not both and not alone:
-        raise NoPhotosError("training holds back none of these photos; leave --held-back out")
+
+    both, alone = _Taken(held_back), _Taken(held_back)
     figures: dict[str, dict[str, Any]] = {}
-    if both:
-        on = on_pairs(look, [(pair.input, pair.target) for pair in both])
-        figures["pairs"] = {"count": len(both), **on}
-    if alone:
-        figures["photos"] = {"count": len(alone), **on_photos(look, [photo.pixels for photo in alone])}
+    if pairs:
+        figures["pairs"] = on_pairs(look, both.of(each_pair(pairs, LARGEST, skip, least=least)))
+        if not both.usable:
+            raise NoPhotosError(f"{shown(pairs)} holds no usable pairs, as input/NAME and target/NAME")
+    if photos:
+        each = (alone.of(each_photo(folder, LARGEST, skip, least=least)) for folder in photos)
+        figures["photos"] = on_photos(look, (photo.pixels for photo in chain.from_iterable(each)))
+        if not alone.usable:
+            raise NoPhotosError(f"no usable photos in {', '.join(map(shown, photos))}")
+    figures = {kind: values for kind, values in figures.items() if values["count"]}
+    if not figures:
+        raise NoPhotosError("training holds back none of these photos; leave --held-back out")
     if sheet:
-        first = [*(photo.pixels for photo in alone), *(pair.input for pair in both)][:SHEET]
+        first = [*alone.first, *both.first][:SHEET]
         with _named(sheet):
             write_sheet(sheet, [(photo, look(photo)) for photo in first])
     return figures
+
+
+@dataclass
+class _Taken:
+    """What is measured of what is found, all or only what training holds back; how many were usable, and the
+    first photos, for a sheet."""
+
+    held_back: bool
+    usable: int = 0
+    first: list[Pixels8] = field(default_factory=list)
+
+    def of(self, found: Iterable[T]) -> Iterator[T]:
+        for one in self._those(found):
+            if len(self.first) < SHEET:
+                self.first.append(one.input if isinstance(one, Pair) else one.pixels)
+            yield one
+
+    def _those(self, found: Iterable[T]) -> Iterator[T]:
+        if self.held_back:
+            kept, count = held_back(found)
+            self.usable += count
+            yield from kept
+            return
+        for one in found:
+            self.usable += 1
+            yield one
 
 
 @contextmanager
@@ -101,35 +126,43 @@ def _named(file: Path) -> Iterator[None]:
         raise OutputError(f"cannot write {shown(file)}: {error}") from None
 
 
-def on_pairs(look: Retoucher, pairs: Sequence[tuple[Pixels8, Pixels8]]) -> dict[str, float]:
+def on_pairs(look: Retoucher, pairs: Iterable[Pair]) -> dict[str, Any]:
     """Mean PSNR (dB), SSIM and CIEDE2000 of results against targets, and of the inputs before."""
     figures: dict[str, list[float]] = {}
-    for photo, target in pairs:
-        for suffix, result in (("", look(photo)), ("_before", photo)):
-            for name, value in _against(result, target).items():
+    count = 0
+    for pair in pairs:
+        count += 1
+        for suffix, result in (("", look(pair.input)), ("_before", pair.input)):
+            for name, value in _against(result, pair.target).items():
                 figures.setdefault(name + suffix, []).append(value)
-    return {name: _mean(values) for name, values in figures.items()}
+    return {"count": count, **{name: _mean(values) for name, values in figures.items()}}
 
 
-def on_photos(look: Retoucher, photos: Sequence[Pixels8]) -> dict[str, Any]:
+def on_photos(look: Retoucher, photos: Iterable[Pixels8]) -> dict[str, Any]:
     """What results are taken for; means of structure, turned, blotch and size; the worst border."""
-    results = [np.asarray(look(photo), np.uint8) for photo in photos]
-    both = list(zip(photos, results, strict=True))
-    kept = [structure_and_turned(photo, result) for photo, result in both]
     judge, accuracy = load_judge()
-    figures = {
-        "judged": _shares(judged(judge, results)),
-        "judged_before": _shares(judged(judge, photos)),
+    before: list[str] = []
+    after: list[str] = []
+    figures: dict[str, list[float]] = {}
+    for photo in photos:
+        result = np.asarray(look(photo), np.uint8)
+        before += judged(judge, [photo])
+        after += judged(judge, [result])
+        values = dict(zip(("structure", "turned"), structure_and_turned(photo, result), strict=True))
+        values["blotch"] = blotch(photo, result)
+        values["psnr_to_photo"] = psnr(result, photo)
+        if min(photo.shape[:2]) >= 2 * SMALL:
+            values["size"] = size_consistency(look, photo)
+        for name, value in values.items():
+            figures.setdefault(name, []).append(value)
+    return {
+        "count": len(after),
+        "judged": _shares(after),
+        "judged_before": _shares(before),
         "judge_accuracy": accuracy,
-        "structure": _mean([structure for structure, _ in kept]),
-        "turned": _mean([turned for _, turned in kept]),
-        "blotch": _mean([blotch(photo, result) for photo, result in both]),
-        "psnr_to_photo": _mean([psnr(result, photo) for photo, result in both]),
+        **{name: _mean(values) for name, values in figures.items()},
         "border": max(border(look, grey) for grey in GREYS),
     }
-    if large := [photo for photo in photos if min(photo.shape[:2]) >= 2 * SMALL]:
-        figures["size"] = _mean([size_consistency(look, photo) for photo in large])
-    return figures
 
 
 def size_consistency(look: Retoucher, photo: Pixels8, short_side: int = SMALL) -> float:

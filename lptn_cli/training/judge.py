@@ -20,7 +20,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from lptn_cli.training.data import Pixels8, load_photos, split, tensor
+from lptn_cli.training.data import split
+from lptn_cli.training.reading import Pixels8, load_photos, tensor
 
 GROUPS = ("autumn", "day", "golden", "night", "overcast", "summer", "winter")
 SIDE = 96  # pixels: photos are squeezed to a square

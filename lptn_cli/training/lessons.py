@@ -30,9 +30,10 @@ from lptn_cli.atomic import write_atomic
 from lptn_cli.codecs import encode
 from lptn_cli.codecs.image import EncodeOptions, Image
 from lptn_cli.errors import LptnError
-from lptn_cli.training.data import PairData, load_pairs, pixels_of, tensor
+from lptn_cli.training.data import PairData, load_pairs
 from lptn_cli.training.maxim import Maxim
 from lptn_cli.training.pairs import PairObjective, psnr
+from lptn_cli.training.reading import pixels_of, tensor
 from lptn_cli.training.renderings import unedited
 from lptn_cli.training.teacher import Teacher, train
 from lptn_cli.translate import Retoucher

@@ -20,7 +20,7 @@ from lptn_cli.checkpoint import UNREADABLE
 from lptn_cli.errors import OutputError, StartError, WriteError
 from lptn_cli.network import LPTN, channels_last
 from lptn_cli.signals import Stop
-from lptn_cli.training.data import Pixels8
+from lptn_cli.training.reading import Pixels8
 
 WARM_UP_STEPS = 50
 EMA_DECAY = 0.995

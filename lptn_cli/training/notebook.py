@@ -11,9 +11,9 @@ from lptn_cli.atomic import reason
 from lptn_cli.codecs.image import Pixels
 from lptn_cli.errors import WriteError
 from lptn_cli.photos import OWN_PICTURES
-from lptn_cli.training.data import Pixels8
 from lptn_cli.training.loop import Step
 from lptn_cli.training.pictures import write_curves, write_sheet
+from lptn_cli.training.reading import Pixels8
 
 
 class Progress(Protocol):

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from lptn_cli.network import LPTN
 from lptn_cli.training.batches import BATCH, pair_batch, some_without_colour
-from lptn_cli.training.data import Pair, PairData, Pixels8, tensor
+from lptn_cli.training.data import PairData
 from lptn_cli.training.loop import Translate
+from lptn_cli.training.reading import Pair, Pixels8, tensor
 from lptn_cli.training.renderings import unedited, varied
 
 IDENTITY_SHARE = 0.06  # of each batch: photos that should stay as they are

@@ -13,7 +13,7 @@ from lptn_cli.atomic import write_atomic
 from lptn_cli.codecs import encode
 from lptn_cli.codecs.image import EncodeOptions, Image, Pixels
 from lptn_cli.finish import shrink
-from lptn_cli.training.data import Pixels8
+from lptn_cli.training.reading import Pixels8
 
 PAPER = 250  # grey level between the photos
 WIDTH, HEIGHT, MARGIN = 640, 160, 48  # of one curve, in SVG units

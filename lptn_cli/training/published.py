@@ -14,9 +14,10 @@ from torch import Tensor
 
 from lptn_cli.network import LPTN
 from lptn_cli.training.batches import GroupBatches
-from lptn_cli.training.data import GroupData, Pixels8
+from lptn_cli.training.data import GroupData
 from lptn_cli.training.discriminator import Adversary
 from lptn_cli.training.loop import Translate
+from lptn_cli.training.reading import Pixels8
 from lptn_cli.training.unpaired import kept
 
 # The weights of the authors' options/train/LPTN/train_FiveK.yml.

@@ -19,12 +19,13 @@ from lptn_cli.errors import OutputError, StoppedError, UsageError, WriteError
 from lptn_cli.network import LPTN
 from lptn_cli.preset import Preset, find, read
 from lptn_cli.signals import Stop
-from lptn_cli.training.data import STOPPED_EARLY, load_groups, load_pairs
+from lptn_cli.training.data import load_groups, load_pairs
 from lptn_cli.training.guides import GUIDES
 from lptn_cli.training.loop import Objective, Trainer, near_identity
 from lptn_cli.training.notebook import Notebook, Progress
 from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.published import PublishedObjective
+from lptn_cli.training.reading import STOPPED_EARLY
 from lptn_cli.training.unpaired import UnpairedObjective
 from lptn_cli.translate import Retoucher, load_network
 

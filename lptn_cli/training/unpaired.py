@@ -12,10 +12,11 @@ from torch import Tensor
 from lptn_cli.network import LPTN
 from lptn_cli.training import losses
 from lptn_cli.training.batches import GroupBatches, pair_batch
-from lptn_cli.training.data import GroupData, Pair, Pixels8, pixels_of, tensor
+from lptn_cli.training.data import GroupData
 from lptn_cli.training.discriminator import Adversary
 from lptn_cli.training.guides import Guide
 from lptn_cli.training.loop import Translate
+from lptn_cli.training.reading import Pair, Pixels8, pixels_of, tensor
 from lptn_cli.training.renderings import varied
 
 DIRECTIONS = 24

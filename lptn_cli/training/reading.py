@@ -1,0 +1,171 @@
+"""Photos of folders and pairs of two, read one at a time: uint8 sRGB, upright, the short side as asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lptn_cli.codecs import decode
+from lptn_cli.codecs.icc import profile_of, to_srgb
+from lptn_cli.discover import discover, is_folder
+from lptn_cli.errors import PhotoError, StoppedError, TooLargeError, UsageError
+from lptn_cli.finish import loops, shrink
+from lptn_cli.orientation import turn_upright
+from lptn_cli.photos import Photo, read, shown
+from lptn_cli.signals import Stop
+
+MAX_PIXELS = 250_000_000
+STOPPED_EARLY = "stopped before the first step; nothing was written"
+SIDES = ("input", "target")  # of a folder of pairs
+SAME_SHAPE = 0.01  # relative difference of proportions that the rounding of an export explains
+
+Pixels8 = NDArray[np.uint8]
+Skip = Callable[[str], object]  # hears of each photo that cannot be used, a line with the reason
+
+
+@dataclass(frozen=True)
+class Named:
+    """A photo: (h, w, 3) uint8 sRGB, upright, short side as asked; its path below its folder, no suffix."""
+
+    name: str
+    pixels: Pixels8
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A photo and what it should become: (h, w, 3) uint8 sRGB each, upright, short side the native scale."""
+
+    name: str
+    input: Pixels8
+    target: Pixels8
+
+    @property
+    def is_wide(self) -> bool:
+        return bool(self.input.shape[1] >= self.input.shape[0])
+
+
+def load_photos(folder: Path, short_side: int) -> list[Named]:
+    """All that `each_photo` finds; what cannot be used is passed over."""
+    return list(each_photo(folder, short_side, lambda _: None))
+
+
+def each_photo(
+    folder: Path, short_side: int, skip: Skip, *, least: int | None = None, stop: Stop | None = None
+) -> Iterator[Named]:
+    """The photos below a folder, each read in its turn. Those that cannot be used go to `skip`.
+
+    least: the shortest short side that is taken, `short_side` unless given. Raises UsageError (no such
+    folder), StoppedError when `stop` asks for it.
+    """
+    for photo in _below(folder):
+        for pixels in _usable([photo], short_side, skip, least, stop):
+            yield Named(_name(photo), pixels)
+
+
+def require_folders(folders: Sequence[Path]) -> None:
+    """Raises UsageError, with the name of the first that is not there."""
+    for folder in folders:
+        if not is_folder(folder):
+            raise UsageError(f"there is no folder {shown(folder)}")
+
+
+def _below(folder: Path) -> list[Photo]:
+    require_folders([folder])
+    return discover([folder])
+
+
+def _name(photo: Photo) -> str:
+    return photo.relative.with_suffix("").as_posix()
+
+
+def _usable(
+    photos: Sequence[Photo], short_side: int, skip: Skip, least: int | None, stop: Stop | None
+) -> Iterator[Pixels8]:
+    """Those that can be used, upright in sRGB, their short side as asked; the others go to `skip`."""
+    least = least or short_side
+    for photo in photos:
+        if stop and stop.asked:
+            raise StoppedError(STOPPED_EARLY)
+        try:
+            image = decode(read(photo), max_pixels=MAX_PIXELS)
+        except TooLargeError:
+            skip(f"{shown(photo.path)}: has more than {MAX_PIXELS // 10**6} megapixels")
+            continue
+        except PhotoError as error:
+            skip(f"{shown(photo.path)}: {error}")
+            continue
+        if min(image.pixels.shape[:2]) < least:
+            skip(f"{shown(photo.path)}: its short side is under {least} pixels")
+            continue
+        small = turn_upright(shrink(image.pixels, short_side), image.metadata.orientation)
+        yield _levels(to_srgb(small, profile_of(image.metadata)).clip(0, 1))
+
+
+def _levels(image: NDArray[np.float32]) -> Pixels8:
+    return np.ascontiguousarray(np.rint(image * 255).astype(np.uint8))
+
+
+def each_pair(
+    folder: Path, short_side: int, skip: Skip, *, least: int | None = None, stop: Stop | None = None
+) -> Iterator[Pair]:
+    """The pairs of FOLDER/input and FOLDER/target by name, each read in its turn; what cannot be used goes to
+    `skipped`.
+
+    Where one side was exported smaller, both have its size. `least`, `stop`: as of `each_photo`.
+    """
+    sides = {side: _by_name(folder / side) for side in SIDES}
+    for name in sorted(set().union(*sides.values())):
+        found = {}
+        for side, photos in sides.items():
+            usable = _usable(photos.get(name, []), short_side, skip, least, stop)
+            if (pixels := next(usable, None)) is not None:
+                found[side] = pixels
+            if next(usable, None) is not None:
+                fact = "is there twice; the first file in order of name is used"
+                skip(f"{shown(folder / side / name)}: {fact}")
+        if len(found) < len(sides):
+            missing = "input" if "target" in found else "target"
+            skip(f"{shown(folder / name)}: has no usable partner in {missing}/")
+        elif (both := _of_one_shape(found["input"], found["target"])) is None:
+            skip(f"{shown(folder / name)}: input and target have different shapes")
+        else:
+            yield Pair(name, *both)
+
+
+def _by_name(folder: Path) -> dict[str, list[Photo]]:
+    found: dict[str, list[Photo]] = {}
+    for photo in _below(folder):
+        found.setdefault(_name(photo), []).append(photo)
+    return found
+
+
+def _of_one_shape(one: Pixels8, other: Pixels8) -> tuple[Pixels8, Pixels8] | None:
+    """Both at the lesser height and width, if they have the same proportions."""
+    ratio = one.shape[1] * other.shape[0] / (one.shape[0] * other.shape[1])
+    if abs(ratio - 1) > SAME_SHAPE:
+        return None
+    height, width = (min(one.shape[side], other.shape[side]) for side in (0, 1))
+    return _resized(one, height, width), _resized(other, height, width)
+
+
+def _resized(pixels: Pixels8, height: int, width: int) -> Pixels8:
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    return _levels(loops().area_average(pixels, height, width, 1))
+
+
+def tensor(pixels: NDArray[np.uint8]) -> Tensor:
+    """(n, h, w, 3) uint8 -> (n, 3, h, w) float in [0, 1], channels last in memory."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(255)
+
+
+def pixels_of(image: Tensor) -> Pixels8:
+    """(1, 3, h, w) in [0, 1], what leaves the range clamped -> (h, w, 3) uint8: the way back of `tensor`."""
+    levels: Pixels8 = (image[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
+    return levels
