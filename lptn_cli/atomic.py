@@ -20,6 +20,7 @@ _PART = re.compile(r"\.lptn-([0-9a-f]{8})-([1-9][0-9]*)-[0-9a-f]{16}\.part")
 _DAY = 24 * 60 * 60  # seconds
 
 _ELSEWHERE = "choose another folder with -o"
+_SHORTER = "shorten it with --name"
 _SPACE = "free some space and run again"
 _REASONS = {
     errno.ENOSPC: ("the disk is full", _SPACE),
@@ -28,7 +29,7 @@ _REASONS = {
     errno.EACCES: ("permission denied", f"make the folder writable or {_ELSEWHERE}"),
     errno.EPERM: ("permission denied", f"make the folder writable or {_ELSEWHERE}"),
     errno.EROFS: ("the file system is read-only", _ELSEWHERE),
-    errno.ENAMETOOLONG: ("the name is too long", "shorten it with --name"),
+    errno.ENAMETOOLONG: ("the name is too long", _SHORTER),
     errno.ENOTDIR: ("a file is in the way of its folder", _ELSEWHERE),
     errno.EISDIR: ("a folder of that name is in the way", f"move it or {_ELSEWHERE}"),
     errno.ENOENT: ("its folder has vanished", "run again"),
@@ -36,10 +37,16 @@ _REASONS = {
 }
 
 
-def reason(error: OSError) -> tuple[str, str]:
-    """(the fact, the remedy) of a failed write, each a phrase without the file's name."""
+def reason(error: OSError, option: str = "-o") -> tuple[str, str]:
+    """(the fact, the remedy) of a failed write, each a phrase without the file's name.
+
+    option: the one that names the folder.
+    """
     fallback = ((error.strerror or str(error)).lower(), _ELSEWHERE)
-    return _REASONS.get(error.errno or 0, fallback)
+    fact, remedy = _REASONS.get(error.errno or 0, fallback)
+    if remedy == _SHORTER and option != "-o":
+        remedy = _ELSEWHERE
+    return fact, remedy.replace("with -o", f"with {option}")
 
 
 def write_atomic(
@@ -86,14 +93,17 @@ def write_atomic(
         raise _write_error(error) from error
 
 
-def require_writable(folder: Path) -> None:
-    """Make the folder if need be, and see whether it takes a file. Raises WriteError, without its name."""
+def require_writable(folder: Path, option: str = "-o") -> None:
+    """Make the folder, which `option` names, if need be, and see whether it takes a file.
+
+    Raises WriteError, without its name.
+    """
     try:
         _make_folder(folder)
         with TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise _write_error(error) from error
+        raise _write_error(error, option) from error
 
 
 def sweep(folder: Path, *, deep: bool = True) -> int:
@@ -132,8 +142,8 @@ def _make_folder(folder: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, "") from error
 
 
-def _write_error(error: OSError) -> WriteError:
-    return WriteError("; ".join(reason(error)))
+def _write_error(error: OSError, option: str = "-o") -> WriteError:
+    return WriteError("; ".join(reason(error, option)))
 
 
 def _machine() -> str:

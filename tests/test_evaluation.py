@@ -116,7 +116,8 @@ def test_the_command(preset: Preset, tmp_path: Path) -> None:
     assert run(*words, "--sheet", sheet, "--overwrite").code == 0
     assert decode(sheet.read_bytes()).pixels.shape == (320, 1920, 3)  # of the pairs
     in_the_way = run(*words, "--sheet", tmp_path / "input" / "a.png" / "sheet.png")
-    assert (in_the_way.code, "a file is in the way" in in_the_way.error) == (4, True)
+    remedy = "a file is in the way of its folder; choose another folder with --sheet"
+    assert (in_the_way.code, remedy in in_the_way.error) == (4, True)
     assert "end in .png" in run(*words, "--sheet", tmp_path / "a.jpg").error
     assert run("evaluate", "-p", preset.path, "--photos", tmp_path / "none").code == 2
 

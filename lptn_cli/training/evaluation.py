@@ -63,7 +63,7 @@ def evaluate(
     """
     if sheet:
         with _named(sheet):  # now, not after all is measured
-            require_writable(sheet.parent)
+            require_writable(sheet.parent, "--sheet")
     require_folders([*photos, *(pairs / side for side in SIDES if pairs)])
     look = Retoucher(preset, device)
     least = max(look.min_side, losses.WINDOW)

@@ -137,7 +137,7 @@ def train(
     preset = _preset_to_start_with(start, native_scale)
     for folder, option in ((work, "--work"), (to, "-o")):  # now, not after the first minutes of training
         try:
-            require_writable(folder)
+            require_writable(folder, option)
         except WriteError as error:
             raise OutputError(f"cannot write to the folder {folder} of {option}: {error}") from None
     with _alone_in(work):
