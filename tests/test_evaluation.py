@@ -115,11 +115,24 @@ def test_the_command(preset: Preset, tmp_path: Path) -> None:
     assert (again.code, "--overwrite" in again.error) == (2, True)
     assert run(*words, "--sheet", sheet, "--overwrite").code == 0
     assert decode(sheet.read_bytes()).pixels.shape == (320, 1920, 3)  # of the pairs
-    in_the_way = run(*words, "--sheet", tmp_path / "input" / "a.png" / "sheet.png")
+    in_the_way = run(*words, "--sheet", sheet / "sheet.png")
     remedy = "a file is in the way of its folder; choose another folder with --sheet"
     assert (in_the_way.code, remedy in in_the_way.error) == (4, True)
     assert "end in .png" in run(*words, "--sheet", tmp_path / "a.jpg").error
     assert run("evaluate", "-p", preset.path, "--photos", tmp_path / "none").code == 2
+
+
+def test_a_sheet_does_not_replace_or_join_the_photos_it_shows(preset: Preset, tmp_path: Path) -> None:
+    for name in ("photos/own.png", "pairs/input/a.png", "pairs/target/a.png"):
+        save(tmp_path / name, photo(90, 120))
+    (tmp_path / "link").symlink_to(tmp_path / "photos")
+    words = ("evaluate", "-p", preset.path, "-d", "cpu", "--photos", tmp_path / "photos")
+    before = (tmp_path / "photos" / "own.png").read_bytes()
+    for sheet in ("photos/own.png", "photos/deep/new.png", "link/new.png", "pairs/input/a.png"):
+        ran = run(*words, "--pairs", tmp_path / "pairs", "--sheet", tmp_path / sheet, "--overwrite")
+        assert (ran.code, "would lie among the photos of" in ran.error) == (2, True)
+    assert (tmp_path / "photos" / "own.png").read_bytes() == before
+    assert not (tmp_path / "photos" / "deep").exists()
 
 
 def test_what_cannot_be_measured_is_named_and_the_rest_is_measured(preset: Preset, tmp_path: Path) -> None:
@@ -181,6 +194,17 @@ def test_of_several_folders_that_are_trained_on_each_holds_back_a_photo_of_its_o
     for folder in folders:
         (one,) = split(load_photos(folder, 64))[1]
         assert any(np.array_equal(one.pixels, pixels) for pixels in kept)
+
+
+def test_of_several_small_folders_the_one_photo_that_training_holds_back_is_measured(
+    preset: Preset, tmp_path: Path
+) -> None:
+    for n in range(12):
+        save(tmp_path / str(n % 3) / f"{n}.png", photo(70, 80, seed=n))
+    folders = [tmp_path / str(n) for n in range(3)]
+    assert len(load_groups(folders, folders, [], 64).held_back) == 1
+    figures = evaluation.evaluate(str(preset.path), folders, None, held_back=True, device="cpu")
+    assert figures["photos"]["count"] == 1
 
 
 def test_of_a_few_photos_none_is_held_back_and_that_is_said(preset: Preset, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_it_learns_resumes_and_leaves_a_usable_preset(pairs: Path, tmp_path: Pat
     made = train(pairs, tmp_path, first)
     assert (made.native_scale, made.description) == (64, "brighter")
     assert any("broken.jpg" in note for note in first.notes)
-    assert any("alone: has no usable partner" in note for note in first.notes)
+    assert any("alone.png: has no partner" in note for note in first.notes)
     second = Listener(stop_after=20)
     made = train(pairs, tmp_path, second, resume=True)
     assert second.steps[0].number == first.steps[-1].number + 1

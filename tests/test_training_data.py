@@ -28,9 +28,9 @@ def test_photos_that_come_one_at_a_time_are_held_back_as_those_of_a_list(count: 
     pixels = np.zeros((1, 1, 3), np.uint8)
     for run in range(20):
         photos = [Named(f"{run}-{n}", pixels) for n in range(count)]
-        assert held_back(iter(photos)) == (split(photos)[1], count)
+        assert held_back([iter(photos)]) == (split(photos)[1], count)
     rare = [photo for photo in (Named(str(n), pixels) for n in range(999)) if split([photo] * 2)[1]]
-    assert held_back(iter(rare[:count])) == (split(rare[:count])[1], min(count, len(rare)))
+    assert held_back([iter(rare[:count])]) == (split(rare[:count])[1], min(count, len(rare)))
 
 
 def test_held_back_photos_are_always_the_same_and_never_trained_on(pairs: Path) -> None:

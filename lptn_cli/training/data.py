@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from lptn_cli.errors import UsageError
+from lptn_cli.photos import shown
 from lptn_cli.signals import Stop
 from lptn_cli.training.reading import Named, Pair, Pixels8, each_pair, each_photo, tensor
 
@@ -51,8 +52,8 @@ def load_pairs(
     skipped: list[str] = []
     pairs = list(each_pair(folder, short_side, skipped.append, stop=stop))
     if len(pairs) < LEAST:
-        fact = f"{folder} holds {len(pairs)} usable pairs"
-        raise UsageError(f"{fact}; training needs {LEAST}, as input/NAME and target/NAME")
+        fact = f"{shown(folder)} holds {len(pairs)} usable pairs; training needs {LEAST}"
+        raise UsageError(fact + _why(skipped))
     train, held = split(pairs)
     secret = np.stack([_fingerprint(pair.target) for pair in held])
     kept, restored = (
@@ -67,6 +68,10 @@ def load_pairs(
     train_identity, held_identity = split(kept)
     train_restore, _ = split(restored)
     return PairData(train, train_identity, train_restore, held, held_identity, skipped)
+
+
+def _why(skipped: Sequence[str]) -> str:
+    return f"; {len(skipped)} cannot be used, the first: {skipped[0]}" if skipped else ""
 
 
 def _fingerprint(pixels: Pixels8) -> NDArray[np.float32]:
@@ -110,8 +115,9 @@ def load_groups(
         parts.append((train, held))
     for folders, (train, held) in zip((photos, targets), parts, strict=False):
         if len(train) + len(held) < LEAST:
-            names, count = ", ".join(map(str, folders)), len(train) + len(held)
-            raise UsageError(f"{names}: {count} usable photos; training needs {LEAST} on each side")
+            names, count = ", ".join(map(shown, folders)), len(train) + len(held)
+            fact = f"{names}: {count} usable photos; training needs {LEAST} on each side"
+            raise UsageError(fact + _why(skipped))
     (train, held), (wanted, _), (same, _) = parts
     if not held:  # each folder is a small one
         held.append(train.pop(min(range(len(train)), key=lambda n: _rank(train[n]))))
@@ -132,8 +138,23 @@ def split(photos: Iterable[T]) -> tuple[list[T], list[T]]:
     return ranked[held:], ranked[:held]
 
 
-def held_back(photos: Iterable[T]) -> tuple[list[T], int]:
-    """The held-back photos of `split`, and how many there are of all, which need not fit into memory."""
+def held_back(folders: Iterable[Iterable[T]]) -> tuple[list[T], int]:
+    """What training holds back of these folders; how many photos they hold, which may exceed memory."""
+    held: list[T] = []
+    lowest: list[T] = []
+    total = 0
+    for folder in folders:
+        low, count = _low(folder)
+        held += low[: _number_held(sum(_rank(photo) < HELD_BACK for photo in low), count)]
+        lowest += low[:1]
+        total += count
+    if not held and total >= LEAST:  # each folder is a small one
+        held = [min(lowest, key=_rank)]
+    return held, total
+
+
+def _low(photos: Iterable[T]) -> tuple[list[T], int]:
+    """By rank, the photo of the lowest and all others under HELD_BACK; how many there are in all."""
     low: list[T] = []
     count = 0
     for photo in photos:
@@ -141,7 +162,7 @@ def held_back(photos: Iterable[T]) -> tuple[list[T], int]:
         low.append(photo)
         low.sort(key=_rank)
         low = [one for n, one in enumerate(low) if not n or _rank(one) < HELD_BACK]
-    return low[: _number_held(sum(_rank(photo) < HELD_BACK for photo in low), count)], count
+    return low, count
 
 
 def _number_held(low: int, count: int) -> int:

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from lptn_cli.atomic import require_writable
 from lptn_cli.codecs.image import Pixels
-from lptn_cli.errors import NoPhotosError, OutputError, StartError, WriteError
+from lptn_cli.errors import NoPhotosError, OutputError, StartError, UsageError, WriteError
 from lptn_cli.finish import shrink
 from lptn_cli.luma import luma_of_planes
 from lptn_cli.photos import shown
@@ -33,7 +33,16 @@ from lptn_cli.training import losses
 from lptn_cli.training.data import T, held_back
 from lptn_cli.training.judge import judged, load_judge
 from lptn_cli.training.pictures import write_sheet
-from lptn_cli.training.reading import SIDES, Pair, Pixels8, each_pair, each_photo, require_folders, tensor
+from lptn_cli.training.reading import (
+    SIDES,
+    Pair,
+    Pixels8,
+    each_pair,
+    each_photo,
+    require_folders,
+    require_sides,
+    tensor,
+)
 from lptn_cli.translate import Retoucher
 
 TEXTURE = (4 / 255) ** 2  # variance of luminance over which a window has texture
@@ -61,10 +70,11 @@ def evaluate(
     a PNG. note: hears of each file that cannot be used. Raises NoPhotosError where there is nothing to
     measure, UsageError, StartError.
     """
+    require_folders(photos)
+    if pairs:
+        require_sides(pairs)
     if sheet:
-        with _named(sheet):  # now, not after all is measured
-            require_writable(sheet.parent, "--sheet")
-    require_folders([*photos, *(pairs / side for side in SIDES if pairs)])
+        _require_place(sheet, [*photos, *(pairs / side for side in SIDES if pairs)])
     look = Retoucher(preset, device)
     least = max(look.min_side, losses.WINDOW)
 
@@ -74,12 +84,12 @@ def evaluate(
     both, alone = _Taken(held_back), _Taken(held_back)
     figures: dict[str, dict[str, Any]] = {}
     if pairs:
-        figures["pairs"] = on_pairs(look, both.of(each_pair(pairs, LARGEST, skip, least=least)))
+        figures["pairs"] = on_pairs(look, both.of([each_pair(pairs, LARGEST, skip, least=least)]))
         if not both.usable:
             raise NoPhotosError(f"{shown(pairs)} holds no usable pairs, as input/NAME and target/NAME")
     if photos:
-        each = (alone.of(each_photo(folder, LARGEST, skip, least=least)) for folder in photos)
-        figures["photos"] = on_photos(look, (photo.pixels for photo in chain.from_iterable(each)))
+        each = alone.of(each_photo(folder, LARGEST, skip, least=least) for folder in photos)
+        figures["photos"] = on_photos(look, (photo.pixels for photo in each))
         if not alone.usable:
             raise NoPhotosError(f"no usable photos in {', '.join(map(shown, photos))}")
     figures = {kind: values for kind, values in figures.items() if values["count"]}
@@ -101,21 +111,30 @@ class _Taken:
     usable: int = 0
     first: list[Pixels8] = field(default_factory=list)
 
-    def of(self, found: Iterable[T]) -> Iterator[T]:
-        for one in self._those(found):
+    def of(self, folders: Iterable[Iterable[T]]) -> Iterator[T]:
+        for one in self._those(folders):
             if len(self.first) < SHEET:
                 self.first.append(one.input if isinstance(one, Pair) else one.pixels)
             yield one
 
-    def _those(self, found: Iterable[T]) -> Iterator[T]:
+    def _those(self, folders: Iterable[Iterable[T]]) -> Iterator[T]:
         if self.held_back:
-            kept, count = held_back(found)
-            self.usable += count
+            kept, self.usable = held_back(folders)
             yield from kept
             return
-        for one in found:
+        for one in chain.from_iterable(folders):
             self.usable += 1
             yield one
+
+
+def _require_place(sheet: Path, folders: Sequence[Path]) -> None:
+    """Now, not after all is measured. Raises UsageError: it would be a photo of these; OutputError."""
+    for folder in folders:
+        if sheet.resolve().is_relative_to(folder.resolve()):
+            fact = f"--sheet {shown(sheet)} would lie among the photos of {shown(folder)}"
+            raise UsageError(f"{fact}; give it another folder")
+    with _named(sheet):
+        require_writable(sheet.parent, "--sheet")
 
 
 @contextmanager

@@ -75,6 +75,15 @@ def require_folders(folders: Sequence[Path]) -> None:
             raise UsageError(f"there is no folder {shown(folder)}")
 
 
+def require_sides(folder: Path) -> None:
+    """Raises UsageError: this is no folder of pairs."""
+    require_folders([folder])
+    for side in SIDES:
+        if not is_folder(folder / side):
+            what = "pairs lie in input/ and target/, each photo under the same name in both"
+            raise UsageError(f"{shown(folder)} has no folder {side}/; {what}")
+
+
 def _below(folder: Path) -> list[Photo]:
     require_folders([folder])
     return discover([folder])
@@ -119,6 +128,7 @@ def each_pair(
 
     Where one side was exported smaller, both have its size. `least`, `stop`: as of `each_photo`.
     """
+    require_sides(folder)
     sides = {side: _by_name(folder / side) for side in SIDES}
     for name in sorted(set().union(*sides.values())):
         found = {}
@@ -130,8 +140,9 @@ def each_pair(
                 fact = "is there twice; the first file in order of name is used"
                 skip(f"{shown(folder / side / name)}: {fact}")
         if len(found) < len(sides):
-            missing = "input" if "target" in found else "target"
-            skip(f"{shown(folder / name)}: has no usable partner in {missing}/")
+            for photos, missing in zip(sides.values(), reversed(SIDES), strict=True):
+                if name not in sides[missing]:
+                    skip(f"{shown(photos[name][0].path)}: has no partner in {missing}/")
         elif (both := _of_one_shape(found["input"], found["target"])) is None:
             skip(f"{shown(folder / name)}: input and target have different shapes")
         else:
