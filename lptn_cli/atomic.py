@@ -56,11 +56,13 @@ def write_atomic(
     overwrite: bool,
     mtime_ns: int | None = None,
     before: Callable[[os.stat_result], None] | None = None,
+    option: str = "-o",
 ) -> None:
     """Put the whole of data at path, making its folders; the file's mode follows the umask.
 
     mtime_ns: the time of modification it gets. before: called with the finished file's status just before it
     appears at path, so that whatever is noted of it is there even if the process is killed in between.
+    option: the one that names the folder.
 
     Not synced to the disk: after a power cut a fresh output may be empty, and the manifest's size tells.
     Without overwrite, a file that is at path, or appears there meanwhile, is left alone. On any failure and
@@ -87,10 +89,10 @@ def write_atomic(
                 part.unlink()
     except FileExistsError as error:
         if os.path.isdir(path):  # noqa: PTH112  never raises
-            raise _write_error(IsADirectoryError(errno.EISDIR, "")) from error
+            raise _write_error(IsADirectoryError(errno.EISDIR, ""), option) from error
         raise WriteError("a file of that name exists; replace it with --overwrite") from error
     except OSError as error:
-        raise _write_error(error) from error
+        raise _write_error(error, option) from error
 
 
 def require_writable(folder: Path, option: str = "-o") -> None:

@@ -64,7 +64,7 @@ def import_checkpoint(
     }
     if native_scale:
         said["native_scale"] = native_scale  # type: ignore[assignment]
-    return write_preset(name, folder, network, said, overwrite=overwrite)
+    return write_preset(name, folder, network, said, overwrite=overwrite, option="--to")
 
 
 def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
@@ -122,12 +122,19 @@ def place_for(name: str, folder: Path, *, overwrite: bool) -> Path:
 
 
 def write_preset(
-    name: str, folder: Path, network: LPTN, said: Mapping[str, Any], *, overwrite: bool, run_id: str = ""
+    name: str,
+    folder: Path,
+    network: LPTN,
+    said: Mapping[str, Any],
+    *,
+    overwrite: bool,
+    run_id: str = "",
+    option: str = "-o",
 ) -> Preset:
     """Write NAME.safetensors and NAME.toml; `said` holds the TOML's keys besides those the network tells.
 
-    run_id: of the training, for `run_of`. The TOML comes last: a preset that can be found is whole. Raises
-    UsageError, OutputError.
+    run_id: of the training, for `run_of`. option: the one that names the folder. The TOML comes last: a
+    preset that can be found is whole. Raises UsageError, OutputError.
     """
     path = place_for(name, folder, overwrite=overwrite)
     state = {key: value.contiguous().cpu() for key, value in network.state_dict().items()}
@@ -145,8 +152,8 @@ def write_preset(
     printable = {key: shown(value) if isinstance(value, str) else value for key, value in keys.items()}
     toml = "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in printable.items())
     try:
-        write_atomic(path.with_suffix(".safetensors"), weights, overwrite=True)
-        write_atomic(path, toml.encode(), overwrite=True)
+        write_atomic(path.with_suffix(".safetensors"), weights, overwrite=True, option=option)
+        write_atomic(path, toml.encode(), overwrite=True, option=option)
     except WriteError as error:
         raise OutputError(f"cannot write the preset to {folder}: {error}") from None
     return presets.read(path)

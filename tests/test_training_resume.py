@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from lptn_cli.preset import read
 from lptn_cli.training import run
 from lptn_cli.training.data import load_pairs
 from lptn_cli.training.loop import Step, Trainer
+from lptn_cli.training.notebook import FILES
 from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.run import OWN
 from tests.conftest import make_preset, photo
@@ -48,6 +51,53 @@ def test_an_earlier_run_is_not_thrown_away(pairs: Path, tmp_path: Path) -> None:
         train(pairs, tmp_path, Listener(), resume=True)
 
 
+@pytest.mark.parametrize("damage", ["empty", "cut", "no averaged", "averaged", "step", "generator"])
+def test_a_damaged_checkpoint_is_named_with_a_remedy(pairs: Path, tmp_path: Path, damage: str) -> None:
+    train(pairs, tmp_path, Listener(stop_after=1))
+    checkpoint = tmp_path / "work" / "checkpoint.pt"
+    if damage in ("empty", "cut"):
+        data = checkpoint.read_bytes()
+        checkpoint.write_bytes(data[: len(data) // 2] if damage == "cut" else b"")
+    else:
+        state = torch.load(checkpoint, weights_only=True)
+        changed = {"averaged": {}, "step": "many", "generator": 3}
+        state |= {damage: changed[damage]} if damage in changed else {}
+        if damage == "no averaged":
+            del state["averaged"]
+        torch.save(state, checkpoint)
+    with pytest.raises(StartError, match="is damaged, or no checkpoint of lptn train; begin anew") as caught:
+        train(pairs, tmp_path, Listener(), resume=True)
+    assert str(checkpoint) in str(caught.value) and "weights_only" not in str(caught.value)
+
+
+def test_the_files_of_others_in_a_work_folder_are_kept(pairs: Path, tmp_path: Path) -> None:
+    for name in FILES:
+        theirs = tmp_path / name.replace(".", "-") / "work" / name
+        theirs.parent.mkdir(parents=True)
+        theirs.write_bytes(b"mine")
+        with pytest.raises(UsageError, match=rf"{name} would be replaced.*--work"):
+            train(pairs, theirs.parent.parent, Listener())
+        assert theirs.read_bytes() == b"mine"
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "letter.txt").write_bytes(b"mine")
+    train(pairs, tmp_path, Listener(stop_after=1))
+    assert train(pairs, tmp_path, Listener(stop_after=1), resume=True).path.exists()
+
+
+def test_what_a_killed_run_leaves_is_swept_and_told_once(pairs: Path, tmp_path: Path) -> None:
+    train(pairs, tmp_path, Listener(stop_after=2))
+    log = tmp_path / "work" / "log.jsonl"
+    log.write_text(log.read_text() + '{"step": 3, "seconds": 0.4, "loss": 1.0}\n{"step": 4, "sec')
+    name = f".lptn-{'0' * 8}-{2**22 + 1}-{'0' * 16}.part"
+    gone = [tmp_path / place / name for place in ("work", "presets")]
+    for part in gone:
+        part.write_bytes(b"half")
+        os.utime(part, (0, 0))
+    train(pairs, tmp_path, Listener(stop_after=2), resume=True)
+    assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [1, 2, 2, 3, 4, 4]
+    assert not any(part.exists() for part in gone)
+
+
 def test_two_runs_do_not_work_in_one_folder(pairs: Path, tmp_path: Path) -> None:
     class Second(Listener):
         def step(self, step: Step) -> None:
@@ -66,6 +116,11 @@ def test_a_resumed_run_keeps_what_was_said_of_its_preset(pairs: Path, tmp_path: 
     )
     made = train(pairs, tmp_path, Listener(stop_after=1), resume=True, description="warmer")
     assert made.description == "warmer"
+    made.path.write_text(made.path.read_text() + "strength = 0.7\n")
+    assert train(pairs, tmp_path, Listener(stop_after=1), resume=True, description="").strength == 0.7
+    made.path.unlink()
+    again = train(pairs, tmp_path, Listener(stop_after=1), resume=True, description="")
+    assert (again.description, again.strength) == ("warmer", 0.7)
 
 
 def test_a_resumed_run_replaces_no_other_preset_of_its_name(pairs: Path, tmp_path: Path) -> None:
@@ -75,7 +130,7 @@ def test_a_resumed_run_replaces_no_other_preset_of_its_name(pairs: Path, tmp_pat
         train(pairs, tmp_path, Listener(stop_after=1), resume=True)
     assert read(other.path).sha256 == other.sha256
     made = train(pairs, tmp_path, Listener(stop_after=1), resume=True, overwrite=True, description="")
-    assert (made.description, made.sha256 == other.sha256) == ("", False)
+    assert (made.description, made.sha256 == other.sha256) == ("brighter", False)
 
 
 @pytest.mark.parametrize("lost", ["old weights", "toml", "weights of the next checkpoint"])
@@ -93,7 +148,7 @@ def test_a_run_that_was_killed_while_it_wrote_its_preset_can_be_resumed(
     else:  # the TOML still is the older one
         made.path.write_bytes(toml)
     again = train(pairs, tmp_path, Listener(stop_after=1), resume=True, description="")
-    assert again.description == ("" if lost == "toml" else "brighter")
+    assert again.description == "brighter"
     assert Retoucher(again, "cpu")(photo(80, 90)).shape == (80, 90, 3)
 
 

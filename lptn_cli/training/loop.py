@@ -27,6 +27,7 @@ EMA_DECAY = 0.995
 WEIGHT_DECAY = 1e-2
 MAX_GRADIENT_NORM = 1.0
 CHECKPOINT_SECONDS = 120.0
+ANEW = "anew in another --work folder, with --start from the preset that it made"
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(seed)
         self.step, self.seconds = 0, 0.0
         self.run_id = secrets.token_hex(8)  # of this run, and of those that resume it
+        self.said: dict[str, Any] = {}  # of the preset, kept for those that resume this run
 
     def run(
         self,
@@ -109,16 +111,14 @@ class Trainer:
     ) -> None:
         """Train until `minutes` are used up or a stop is asked; checkpoints on the way and at the end."""
         started = time.monotonic() - self.seconds
-        saved, kept = time.monotonic(), self.step
+        saved, kept, begun_at = time.monotonic(), self.step, self.step
         while not stop.asked and self.seconds < minutes * 60:
             loss = self.one_step(self.seconds / (minutes * 60))
             if not math.isfinite(loss):
-                kept_there = (
-                    f"{checkpoint} holds the last good state"
-                    if checkpoint.exists()
-                    else "nothing was kept yet"
-                )
-                raise StartError(f"the loss is {loss} at step {self.step}; {kept_there}")
+                remedy = f"{checkpoint} holds step {kept}; go on from it with --resume"
+                if kept == begun_at:
+                    remedy = f"begin {ANEW}" if kept else "nothing was kept yet"
+                raise StartError(f"the loss is {loss} at step {self.step}; {remedy}")
             self.seconds = time.monotonic() - started
             measured = None
             is_last = stop.asked or self.seconds >= minutes * 60
@@ -149,7 +149,7 @@ class Trainer:
         buffer = io.BytesIO()
         torch.save(self.state(), buffer)
         try:
-            write_atomic(path, buffer.getvalue(), overwrite=True)
+            write_atomic(path, buffer.getvalue(), overwrite=True, option="--work")
         except WriteError as error:
             fact = f"cannot write {path}: {error}"
             raise OutputError(f"{fact} with --resume" if path.exists() else fact) from None
@@ -168,42 +168,53 @@ class Trainer:
             "generator": self.generator.get_state(),
             "options": self.options,
             "run_id": self.run_id,
+            "said": self.said,
             "step": self.step,
             "seconds": self.seconds,
         }
 
     def resume(self, checkpoint: Path) -> None:
-        """Go on where `checkpoint` ends. Raises StartError when it is missing or of other options."""
+        """Go on where `checkpoint` ends. Raises StartError: it is missing, damaged, or of other options."""
         try:
             state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-            for name, value in state.get("options", {}).items():
-                if self.options.get(name) != value:
-                    fact = f"{checkpoint} is of a run " + (
-                        f"with {name} {value}" if value else f"without {name}"
-                    )
-                    raise StartError(f"{fact}; resume it so, or train with another --work folder")
-            has_context = any(".context." in key for key in state["network"])
-            if has_context != bool(self.network.trans_low.context):
-                option = "--context" if has_context else "--no-context"
-                fact = f"{checkpoint} is of a run {option}"
-                raise StartError(f"{fact}; resume it so, or train with another --work folder")
-            if _shapes(state["network"]) != _shapes(self.network.state_dict()):
-                fact = f"{checkpoint} is of another network, as an earlier lptn trained it"
-                raise StartError(
-                    f"{fact}; begin anew in another --work folder, with --start from the preset that it made"
-                )
+            self._require_like(checkpoint, state)
             self.network.load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.objective.resume(state.get("objective", {}))
             self.generator.set_state(state["generator"])
+            for key, value in self.averaged.items():
+                value.copy_(state["averaged"][key])
+            self.step, self.seconds = int(state["step"]), float(state["seconds"])
+            self.run_id = str(state.get("run_id", self.run_id))
+            self.said = dict(state.get("said", {}))
         except FileNotFoundError:
-            raise StartError(f"there is no {checkpoint} to resume; train without --resume first") from None
-        except (OSError, *UNREADABLE) as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            raise StartError(f"cannot resume from {checkpoint}: {reason}") from None
-        self.averaged = {key: value.to(self.device) for key, value in state["averaged"].items()}
-        self.step, self.seconds = state["step"], state["seconds"]
-        self.run_id = state.get("run_id", self.run_id)
+            raise no_checkpoint(checkpoint) from None
+        except OSError as error:
+            raise StartError(f"cannot resume from {checkpoint}: {error.strerror}") from None
+        except UNREADABLE:  # torch's own text advises to run whatever code the file holds
+            fact = f"{checkpoint} is damaged, or no checkpoint of lptn train"
+            raise StartError(f"cannot resume: {fact}; begin {ANEW}") from None
+
+    def _require_like(self, checkpoint: Path, state: Mapping[str, Any]) -> None:
+        """Raises StartError: the run had other options, or another network."""
+        differs = [
+            f"with {name} {value}" if value else f"without {name}"
+            for name, value in state.get("options", {}).items()
+            if self.options.get(name) != value
+        ]
+        has_context = any(".context." in key for key in state["network"])
+        if has_context != bool(self.network.trans_low.context):
+            differs.append("--context" if has_context else "--no-context")
+        if differs:
+            remedy = "resume it so, or train with another --work folder"
+            raise StartError(f"{checkpoint} is of a run {differs[0]}; {remedy}")
+        if _shapes(state["network"]) != _shapes(self.network.state_dict()):
+            fact = f"{checkpoint} is of another network, as an earlier lptn trained it"
+            raise StartError(f"{fact}; begin {ANEW}")
+
+
+def no_checkpoint(place: Path) -> StartError:
+    return StartError(f"there is no {place} to resume; train without --resume first")
 
 
 def mixed(network: LPTN, device: torch.device) -> Translate:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from lptn_cli.atomic import require_writable
+from lptn_cli.atomic import require_writable, sweep
 from lptn_cli.branches import Variant
 from lptn_cli.checkpoint import place_for, run_of, write_preset
 from lptn_cli.device import find_device
@@ -22,7 +20,7 @@ from lptn_cli.signals import Stop
 from lptn_cli.training.data import load_groups, load_pairs
 from lptn_cli.training.guides import GUIDES
 from lptn_cli.training.loop import Objective, Trainer, near_identity
-from lptn_cli.training.notebook import Notebook, Progress
+from lptn_cli.training.notebook import Notebook, Progress, work_folder
 from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.published import PublishedObjective
 from lptn_cli.training.reading import STOPPED_EARLY
@@ -129,10 +127,7 @@ def train(
     the state is kept and the preset is usable.
     Raises UsageError (too few photos, a run that would be lost), StartError, OutputError, StoppedError.
     """
-    checkpoint = work / "checkpoint.pt"
     place = place_for(name, to, overwrite=overwrite or resume)
-    if os.path.exists(checkpoint) and not resume:  # noqa: PTH110  never raises
-        raise UsageError(f"{checkpoint} is of an earlier run; go on with --resume, or delete it")
     on = find_device(device)
     preset = _preset_to_start_with(start, native_scale)
     for folder, option in ((work, "--work"), (to, "-o")):  # now, not after the first minutes of training
@@ -140,7 +135,8 @@ def train(
             require_writable(folder, option)
         except WriteError as error:
             raise OutputError(f"cannot write to the folder {folder} of {option}: {error}") from None
-    with _alone_in(work):
+    with work_folder(work, resume=resume) as checkpoint:
+        sweep(to, deep=False)
         report.note("reading the photos")
         torch.manual_seed(seed)  # of a discriminator
         source = load(native_scale, on, stop)
@@ -155,9 +151,10 @@ def train(
         trainer = Trainer(network, source.objective, on, seed, options)
         if resume:
             trainer.resume(checkpoint)
-            said = _said_before(place, trainer.run_id, said, overwrite=overwrite)
+            said = _said_before(place, trainer, said, overwrite=overwrite)
+        trainer.said = dict(said)
         begun_at = trainer.step
-        notebook = Notebook(work, report, anew=not resume)
+        notebook = Notebook(work, report, begun_at=begun_at)
 
         def write(trainer: Trainer) -> None:
             spent = (
@@ -185,42 +182,33 @@ def train(
         return read(to / f"{name}.toml")
 
 
-@contextmanager
-def _alone_in(work: Path) -> Iterator[None]:
-    """Hold the folder against other runs, by a lock that ends with this process. Raises UsageError."""
-    with ExitStack() as held:
-        try:
-            descriptor = os.open(work, os.O_RDONLY | os.O_CLOEXEC)
-            held.callback(os.close, descriptor)
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            fact = f"another lptn train is at work in {work}"
-            raise UsageError(f"{fact}; stop it, or give this run a --work of its own") from None
-        except OSError:  # a folder that may not be read, a file system without locks
-            pass
-        yield
-
-
-def _said_before(place: Path, run_id: str, said: Mapping[str, str], *, overwrite: bool) -> Mapping[str, str]:
-    """The description and license of the preset that a run to be resumed has made, if there are no new ones.
+def _said_before(
+    place: Path, trainer: Trainer, said: Mapping[str, str], *, overwrite: bool
+) -> dict[str, Any]:
+    """What is said of the preset of a run that is resumed: what is given now, else what its TOML says, its
+    strength too, else what was given before.
 
     Raises UsageError: what lies at its place is another preset.
     """
+    before: dict[str, Any] = dict(trainer.said)
     weights = place.with_suffix(".safetensors")
-    if not place.exists() and not weights.exists():
-        return said
-    same = run_of(weights) == run_id
-    if not same and not overwrite:
-        fact = f"the preset {place.stem} in {place.parent} is not of the run that is to be resumed"
-        raise UsageError(f"{fact}; give its folder with -o, or replace it with --overwrite")
-    made = read(place) if same and place.exists() else None
-    before = {"description": made.description, "license": made.license} if made else {}
+    if place.exists() or weights.exists():
+        same = run_of(weights) == trainer.run_id
+        if not same and not overwrite:
+            fact = f"the preset {place.stem} in {place.parent} is not of the run that is to be resumed"
+            raise UsageError(f"{fact}; give its folder with -o, or replace it with --overwrite")
+        if same and place.exists():
+            made = read(place)
+            before |= {"description": made.description, "license": made.license}
+            before |= {"strength": made.strength} if made.strength != 1 else {}
     return {**before, **{key: words for key, words in said.items() if words}}
 
 
 def _preset_to_start_with(start: str | None, native_scale: int) -> Preset | None:
     """Raises UsageError: there is none of that name, or it works at another native scale."""
     preset = find(start) if start else None
+    if preset:
+        preset.read_weights()  # damaged or missing: now, not after all photos are read
     if preset and preset.native_scale != native_scale:
         remedy = f"give --native-scale {preset.native_scale}" if preset.native_scale else "start with another"
         raise UsageError(f"{preset.name} does not work at a native scale of {native_scale}; {remedy}")
