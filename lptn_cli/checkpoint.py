@@ -54,7 +54,10 @@ def import_checkpoint(
     if os.path.exists(place) and os.path.exists(checkpoint) and place.samefile(checkpoint):  # noqa: PTH110
         raise UsageError(f"the preset's weights would replace {checkpoint}; choose another name or folder")
     state = read_checkpoint(checkpoint)
-    network = LPTN.from_state_dict(state)
+    try:
+        network = LPTN.from_state_dict(state)
+    except PresetError as error:
+        raise PresetError(f"{shown(checkpoint)}: {error}") from None
     if network.trans_low.context or _is_ours(checkpoint):  # which pads otherwise than published networks
         remedy = f"put the .toml that was made with it beside it and give that to -p, or both into {folder}"
         raise PresetError(f"{checkpoint} holds the weights of a preset of lptn; {remedy}")
@@ -79,11 +82,15 @@ def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
         raise PresetError(f"cannot read the checkpoint {path}: {error.strerror}") from None
     except (SafetensorError, *UNREADABLE) as error:
         # torch's own text advises to run whatever code the file holds
-        raise PresetError(f"{path} is not a checkpoint of weights alone ({type(error).__name__})") from None
+        kind = "a .safetensors file" if path.suffix == ".safetensors" else "a checkpoint of weights alone"
+        raise PresetError(f"{path} is damaged, or not {kind} ({type(error).__name__})") from None
     for wrapper in WRAPPERS:
         if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
             state = state[wrapper]
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        if isinstance(state, Mapping) and "averaged" in state and "run_id" in state:
+            remedy = "its preset is there already; go on with `lptn train NAME --resume`"
+            raise PresetError(f"{path} is the state of a run of lptn train; {remedy}")
         raise PresetError(f"{path} is not a checkpoint: it holds no named tensors")
     return state
 

@@ -16,7 +16,7 @@ from typer.core import TyperCommand
 
 from lptn_cli import __version__, cli_looks
 from lptn_cli.errors import LptnError, UsageError
-from lptn_cli.signals import SIGNALS, flush_output, open_closed_streams, unwritable
+from lptn_cli.signals import flush_output, heard, open_closed_streams, unwritable
 
 if TYPE_CHECKING:
     from lptn_cli.report import Listing
@@ -204,7 +204,7 @@ def main() -> None:
     # folder of 4K photos takes 6.4 s without this and 5.0 s with it. Read when NumPy is first imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     open_closed_streams()
-    for number in (*SIGNALS, signal.SIGPIPE):
+    for number in (*heard(), signal.SIGPIPE):
         signal.signal(number, _leave)
     try:
         try:

@@ -37,9 +37,11 @@ class Losses(StrEnum):
 
 
 def place(text: str) -> Path:
-    """Raises UsageError: the path is empty, which Path would take for the current folder."""
+    """Raises UsageError: the path is empty, which Path would take for the current folder, or an address."""
     if not text:
         raise UsageError("one of the paths is empty; is a shell variable unset?")
+    if "://" in text:
+        raise UsageError(f"{text} is an address; give a folder or file of this machine")
     return Path(text)
 
 
@@ -109,10 +111,14 @@ def import_checkpoint(
 
 def _say_ready(made: Preset) -> None:
     from lptn_cli import preset as presets
+    from lptn_cli.bar import tell
 
+    *_, shipped = presets.folders()
     known = made.path.parent in presets.folders()
     chosen = made.name if known else shlex.quote(str(made.path))
-    typer.echo(f"lptn: {made.path} is ready: lptn retouch photos/ -p {chosen}", err=True)
+    tell(f"{made.path} is ready: lptn retouch photos/ -p {chosen}", None)
+    if known and (shipped / made.path.name).exists() and made.path.parent != shipped:
+        tell(f"it hides the {made.name} that comes with lptn; delete it to have that one back", None)
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False) -> None:
@@ -162,7 +168,7 @@ def train(
     identity: Annotated[list[Path] | None, typer.Option(parser=place, metavar="DIR", help="Folder of photos that should stay as they are; repeatable.")] = None,
     restore: Annotated[list[Path] | None, typer.Option(parser=place, metavar="DIR", help="Folder of well-graded photos, to be brought back from flat, dark renderings; repeatable.")] = None,
     minutes: Annotated[float, typer.Option(min=0.01, callback=finite, help="How long to train, earlier runs included.")] = 60,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the last run of this name ended.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the last run of this name ended; give its other options again.")] = False,
     native_scale: Annotated[int, typer.Option(min=64, max=1024, help="Short side in pixels at which the look is learned; memory grows with its square.")] = 240,
     levels: Annotated[int, typer.Option(min=1, max=5, help="Of the pyramid: 3 follows finer differences of colour, 4 learns faster.")] = 3,
     start: Annotated[str | None, typer.Option("--start", metavar="NAME|FILE", autocompletion=preset_names, help="Begin with the weights, and so the levels, of this preset.")] = None,
@@ -215,7 +221,7 @@ def train(
                 stop=stop,
             )
         except StoppedError as error:
-            typer.echo(f"lptn: {error}", err=True)
+            telling.note(str(error))
             raise typer.Exit(128 + (stop.signal or 0)) from None
     _say_ready(made)
     if isinstance(telling.lost, BrokenPipeError):
@@ -238,6 +244,9 @@ def _refuse(
     """Raise UsageError for options of `lptn train` that do not go together."""
     if bool(pairs) == bool(photos or targets) or bool(photos) != bool(targets):
         raise UsageError("give either --pairs DIR, or --from DIR and --to DIR")
+    for folder in photos:
+        if any(os.path.exists(folder) and folder.resolve() == other.resolve() for other in targets):  # noqa: PTH110
+            raise UsageError(f"{folder} is given as --from and as --to; there is nothing to learn")
     if pairs and (guided or published):
         raise UsageError("--guide, --undo and --losses are for --from and --to; pairs show what is wanted")
     if restore and not pairs:

@@ -29,7 +29,7 @@ EXIT = {
     "2": "Wrong usage: a bad option, an unknown preset, two photos for one output, an input as output.",
     "3": "No photos in the inputs.",
     "4": "Cannot start: no such device, weights missing or damaged, output folder not writable.",
-    "130, 143": "Ctrl-C, SIGTERM: photos in work were finished. A second one stops at once.",
+    "129, 130, 143": "Hang-up, Ctrl-C, SIGTERM: photos in work were finished. A second one stops at once.",
     "141": "Whoever read standard output went away.",
 }
 ENVIRONMENT = {
@@ -39,7 +39,7 @@ ENVIRONMENT = {
     "NO_COLOR, TERM=dumb": "No colour; no progress bar.",
 }
 FILES = {
-    "~/.config/lptn/presets/": "Your presets: NAME.toml, NAME.safetensors, NAME.md.",
+    "~/.config/lptn/presets/": "Your presets, NAME.toml and NAME.safetensors; they hide shipped ones.",
     "./lptn-out/PRESET/": "Where results go without -o.",
     ".lptn-manifest.jsonl": "In every output folder: what is finished, from what, and with which settings.",
     "./lptn-train/NAME/": "State, contact sheet and curves of a training run.",

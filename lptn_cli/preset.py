@@ -69,7 +69,8 @@ class Preset:
             data = self.weights.read_bytes()
         except OSError as error:
             reason = error.strerror or str(error)
-            raise PresetError(f"preset {self.name}: cannot read {self.weights}: {reason}") from None
+            remedy = f"the weights of a preset lie beside its {self.path.name}"
+            raise PresetError(f"preset {self.name}: cannot read {self.weights}: {reason}; {remedy}") from None
         if hashlib.sha256(data).hexdigest() != self.sha256:
             raise damaged(self, "their sha256 is not the one in the preset's TOML")
         return data
@@ -78,7 +79,7 @@ class Preset:
 def damaged(preset: Preset, reason: str) -> PresetError:
     return PresetError(
         f"preset {preset.name}: the weights in {preset.weights} are damaged ({reason}); "
-        "install or import the preset again"
+        "install, import or train the preset again"
     )
 
 
@@ -118,8 +119,10 @@ def available() -> dict[str, Path]:
 
 def find(name: str) -> Preset:
     """The preset of that name or TOML file. Raises UsageError when there is none, with the nearest name."""
-    if os.sep in name or name.endswith(".toml"):
+    if os.sep in name or name.endswith((".toml", ".safetensors")):
         path = Path(name)
+        if path.suffix == ".safetensors":
+            raise UsageError(f"{shown(name)} holds weights alone; give the preset's .toml file beside it")
         with contextlib.suppress(RuntimeError):  # nobody is called ~so
             path = path.expanduser()
         if not os.path.isfile(path):  # noqa: PTH113  never raises

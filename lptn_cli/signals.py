@@ -1,4 +1,5 @@
-"""Ctrl-C and SIGTERM: the first lets a run finish what it has begun, the second ends it at once.
+"""Ctrl-C, SIGTERM, SIGHUP (the terminal is closed): the first lets a run finish what it has begun, the
+second ends it at once.
 
 And standard streams that are closed, or whose reader went away (SIGPIPE).
 """
@@ -16,7 +17,12 @@ from types import FrameType
 from lptn_cli.atomic import reason
 from lptn_cli.errors import OutputError
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+
+
+def heard() -> list[signal.Signals]:
+    """SIGNALS, less the one that nohup has ignored."""
+    return [each for each in SIGNALS if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN]
 
 
 class Stop:
@@ -34,13 +40,15 @@ def drain_on_signals(what: str) -> Iterator[Stop]:
 
     def drain(number: int, frame: FrameType | None) -> None:
         stop.asked, stop.signal = True, number
-        for each in SIGNALS:
+        for each in previous:
             signal.signal(each, signal.SIG_DFL)
         # os.write: a handler may interrupt a print to the same stream; Ctrl-C ends the `tee` that read it too
         with suppress(OSError):
             os.write(2, f"\nlptn: {what}; once more stops at once\n".encode())
 
-    previous = {number: signal.signal(number, drain) for number in SIGNALS}
+    previous = {number: signal.getsignal(number) for number in heard()}
+    for number in previous:
+        signal.signal(number, drain)
     try:
         yield stop
     finally:

@@ -20,7 +20,7 @@ from lptn_cli import cli, codecs
 from lptn_cli.codecs.image import EncodeOptions, Format, Image
 
 LPTN = str(Path(sys.executable).with_name("lptn"))
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)
+SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)
 on_linux = pytest.mark.skipif(sys.platform == "darwin", reason="file names are Unicode there")
 
 

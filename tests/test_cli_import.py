@@ -43,6 +43,24 @@ def test_import_executes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert tree(tmp_path) == {"bomb.pth", "plain.pth"}
 
 
+def test_import_says_what_to_do_with_what_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save({"averaged": {}, "run_id": "1", "step": 3}, tmp_path / "checkpoint.pt")
+    ran = run("import", tmp_path / "checkpoint.pt", "mine", "--to", tmp_path / "presets")
+    assert (ran.code, "lptn train NAME --resume" in ran.error) == (4, True)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    torch.save(seeded_state("released", nrb_low=2, nrb_high=1, num_high=3), tmp_path / "net_g.pth")
+    assert run("import", tmp_path / "net_g.pth", "mine").error.endswith("-p mine")
+    ran = run("import", tmp_path / "net_g.pth", "retouch")
+    assert (ran.code, "it hides the retouch that comes with lptn" in ran.stderr) == (0, True)
+    weights = tmp_path / "lptn" / "presets" / "mine.safetensors"
+    ran = run("retouch", tmp_path, "-p", weights)
+    assert (ran.code, "give the preset's .toml" in ran.error) == (2, True)
+    weights.unlink()
+    (tmp_path / "presets").write_bytes(b"in the way")
+    ran = run("import", tmp_path / "net_g.pth", "mine", "--to", tmp_path / "presets")
+    assert (ran.code, "choose another folder with --to" in ran.error) == (4, True)
+
+
 def test_import_refuses_what_is_no_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "x.pth").write_bytes(b"hello")
     torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pth")

@@ -16,7 +16,7 @@ import pytest
 
 from lptn_cli.atomic import _machine
 from lptn_cli.preset import Preset
-from lptn_cli.signals import Stop, drain_on_signals
+from lptn_cli.signals import SIGNALS, Stop, drain_on_signals
 from tests.command import LPTN, contents, environment, load, save, spawn
 from tests.conftest import photo
 
@@ -71,7 +71,7 @@ def assert_the_rest_is_done_by_another_run(source: Path, out: Path, preset: Pres
     assert {name: after[name] for name in before} == before
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_finishes_the_photos_in_work(
     number: signal.Signals, source: Path, tmp_path: Path, preset: Preset
 ) -> None:
@@ -187,8 +187,22 @@ def test_ctrl_c_while_it_waits_for_stdin(preset: Preset) -> None:
     assert process.returncode == 130 and told == (b"", b"")
 
 
+def test_what_nohup_started_goes_on_when_the_terminal_is_closed(
+    source: Path, tmp_path: Path, preset: Preset
+) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does; children inherit it
+    try:
+        with started(source, tmp_path / "out", preset) as process:
+            process.stdout.readline()
+            process.send_signal(signal.SIGHUP)
+            assert process.wait(timeout=30) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert len(outputs(tmp_path / "out")) == PHOTOS
+
+
 def test_the_handlers_are_put_back(capfd: pytest.CaptureFixture[str]) -> None:
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     with drain_on_signals("tidying up") as stop:
         assert not stop.asked and isinstance(stop, Stop)
         os.kill(os.getpid(), signal.SIGTERM)

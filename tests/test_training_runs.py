@@ -165,6 +165,33 @@ def test_a_full_disk_of_stdout_stops_the_run_and_loses_nothing(pairs: Path, tmp_
     assert (tmp_path / "mine.toml").exists()
 
 
+@on_linux
+def test_nobody_who_reads_stderr_is_needed(pairs: Path, tmp_path: Path) -> None:
+    words = ["--pairs", pairs, "--native-scale", 64, "--levels", 4, "--work", tmp_path / "w", "-o", tmp_path]
+    command = [COMMAND, "train", "mine", *map(str, words), "-d", "cpu", "--minutes", "0.02"]
+    with Path("/dev/full").open("wb") as full:
+        assert subprocess.run(command, stderr=full, check=False).returncode == 0
+    assert (tmp_path / "mine.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (("--from", "a", "--to", "x/../a"), "as --from and as --to"),
+        (("--pairs", "s3://bucket/x"), "an address; give a folder"),
+        (("--pairs", "a"), "a has no folder input/; pairs lie in input/ and target/"),
+    ],
+)
+def test_folders_that_teach_nothing_are_refused(
+    words: tuple[str, ...], remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "x"):
+        (tmp_path / folder).mkdir()
+    said = lptn("train", "mine", *words, "-o", tmp_path / "p", "--work", tmp_path / "w")
+    assert (said.code, remedy in said.stderr) == (2, True)
+
+
 def test_a_preset_to_begin_with_that_is_not_there_is_said_before_photos_are_read(
     pairs: Path, tmp_path: Path
 ) -> None:
