@@ -137,8 +137,8 @@ def train(
             raise OutputError(f"cannot write to the folder {folder} of {option}: {error}") from None
     with work_folder(work, resume=resume) as checkpoint:
         sweep(to, deep=False)
-        report.note("reading the photos")
         torch.manual_seed(seed)  # of a discriminator
+        report.note("reading the photos")
         source = load(native_scale, on, stop)
         for line in source.skipped:
             report.note(f"skipped {line}")
@@ -155,31 +155,40 @@ def train(
         trainer.said = dict(said)
         begun_at = trainer.step
         notebook = Notebook(work, report, begun_at=begun_at)
-
-        def write(trainer: Trainer) -> None:
-            spent = (
-                f"{trainer.seconds / 60:.0f} minutes" if trainer.seconds >= 60 else f"{trainer.seconds:.0f} s"
-            )
-            told = {
-                **said,
-                "native_scale": native_scale,
-                "keeps_grey": source.keeps_grey,
-                "trained": f"{trainer.step} steps in {spent}, {source.counts}",
-            }
-            made = write_preset(
-                name, to, trainer.averaged_network(), told, overwrite=True, run_id=trainer.run_id
-            )
-            look = Retoucher(made, device)
-            notebook.sheet([(photo, look(photo)) for photo in source.objective.examples[:SHEET]])
-
-        trainer.run(minutes, checkpoint, notebook.step, stop, on_checkpoint=write)
+        make = _Make(name, to, native_scale, device, source, notebook)
+        trainer.run(minutes, checkpoint, notebook.step, stop, on_checkpoint=make)
         if not trainer.step:
             raise StoppedError(STOPPED_EARLY)
         if trainer.step == begun_at:
-            write(trainer)
+            make(trainer)
             if not stop.asked:
                 report.note(f"the {minutes:g} minutes are used up; give more --minutes to go on")
         return read(to / f"{name}.toml")
+
+
+@dataclass(frozen=True)
+class _Make:
+    """Makes the preset NAME of what a run has learned so far, and a sheet of what it does."""
+
+    name: str
+    to: Path
+    native_scale: int
+    device: str
+    source: Source
+    notebook: Notebook
+
+    def __call__(self, trainer: Trainer) -> None:
+        spent = f"{trainer.seconds / 60:.0f} minutes" if trainer.seconds >= 60 else f"{trainer.seconds:.0f} s"
+        said = {
+            **trainer.said,
+            "native_scale": self.native_scale,
+            "keeps_grey": self.source.keeps_grey,
+            "trained": f"{trainer.step} steps in {spent}, {self.source.counts}",
+        }
+        network, run_id = trainer.averaged_network(), trainer.run_id
+        made = write_preset(self.name, self.to, network, said, overwrite=True, run_id=run_id)
+        look = Retoucher(made, self.device)
+        self.notebook.sheet([(photo, look(photo)) for photo in self.source.objective.examples[:SHEET]])
 
 
 def _said_before(
