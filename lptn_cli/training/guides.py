@@ -107,8 +107,7 @@ def summer(photo: Tensor) -> Tensor:
     snow = colourless * white * smoothstep(scene.height, 0.08, 0.25)
     wood = colourless * (1 - 0.8 * smoothstep(scene.light, 0.35, 0.7))
     leaves = (0.03 + 0.75 * scene.light) * tint(photo, 0.78, 1.12, 0.46)
-    grass = (0.04 + 0.34 * scene.base + 1.3 * scene.detail).clamp(0, 1) * tint(photo, 0.84, 1.13, 0.36)
-    result = mix(mix(photo, leaves, 0.8 * wood), grass, 0.94 * blur(snow, 1))
+    result = mix(mix(photo, leaves, 0.8 * wood), _meadow(scene, snow), 0.94 * blur(snow, 1))
     azure = (0.14 + 0.72 * scene.light) * tint(photo, 0.70, 1.03, 1.42)
     cloud = (0.08 + 0.92 * scene.light) * tint(photo, 0.96, 1.0, 1.08)
     sky = mix(azure, cloud, 0.5 * smoothstep(scene.light, 0.85, 1.0))
@@ -164,6 +163,18 @@ def _lightened(photo: Tensor) -> Tensor:
     middle = (light + 0.02).log().mean((2, 3), keepdim=True).exp()
     gain = (0.30 / middle).clamp(1, 2.2).sqrt()
     return (photo * gain / (1 + (gain - 1) * light)).clamp(0, 1)
+
+
+def _meadow(scene: Scene, snow: Tensor) -> Tensor:
+    """Grass with the relief of the snow: dark in its shade, yellower in its sun and paler to the horizon."""
+    all_snow = snow.sum((2, 3), keepdim=True).clamp(min=1)
+    mean = (scene.base * snow).sum((2, 3), keepdim=True) / all_snow
+    sun = smoothstep(2.2 * (scene.base - mean), -0.55, 0.45)
+    near = smoothstep(scene.height, 0.35, 1.0)
+    colour = mix(tint(snow, 0.70, 1.14, 0.44), tint(snow, 0.85, 1.11, 0.40), sun)
+    colour = mix(mix(colour, tint(snow, 0.90, 1.06, 0.60), 0.35), colour, near)
+    light = (0.10 + 0.32 * sun + 1.8 * scene.detail) * (1.12 - 0.22 * near)
+    return (light * colour).clamp(0, 1)
 
 
 def _lit(colour: Tensor, light: Tensor) -> Tensor:
