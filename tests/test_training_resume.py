@@ -98,6 +98,23 @@ def test_what_a_killed_run_leaves_is_swept_and_told_once(pairs: Path, tmp_path: 
     assert not any(part.exists() for part in gone)
 
 
+def test_a_preset_that_came_meanwhile_is_kept_and_so_is_what_was_learned(pairs: Path, tmp_path: Path) -> None:
+    class Slow(Listener):
+        def note(self, text: str) -> None:
+            super().note(text)
+            if text == "reading the photos":
+                make_preset(tmp_path / "presets", "mine")
+
+    with pytest.raises(
+        UsageError, match="choose another name or give --overwrite"
+    ):
+        train(pairs, tmp_path, Slow(stop_after=1))
+    theirs = read(tmp_path / "presets" / "mine.toml")
+    assert (tmp_path / "work" / "checkpoint.pt").exists()
+    made = train(pairs, tmp_path, Listener(stop_after=1), resume=True, overwrite=True)
+    assert made.sha256 != theirs.sha256
+
+
 def test_two_runs_do_not_work_in_one_folder(pairs: Path, tmp_path: Path) -> None:
     class Second(Listener):
         def step(self, step: Step) -> None:

@@ -155,7 +155,7 @@ def train(
         trainer.said = dict(said)
         begun_at = trainer.step
         notebook = Notebook(work, report, begun_at=begun_at)
-        make = _Make(name, to, native_scale, device, source, notebook)
+        make = _Make(name, to, native_scale, device, source, notebook, overwrite)
         trainer.run(minutes, checkpoint, notebook.step, stop, on_checkpoint=make)
         if not trainer.step:
             raise StoppedError(STOPPED_EARLY)
@@ -176,6 +176,7 @@ class _Make:
     device: str
     source: Source
     notebook: Notebook
+    overwrite: bool  # a preset that another run made or that came there meanwhile
 
     def __call__(self, trainer: Trainer) -> None:
         spent = f"{trainer.seconds / 60:.0f} minutes" if trainer.seconds >= 60 else f"{trainer.seconds:.0f} s"
@@ -186,7 +187,8 @@ class _Make:
             "trained": f"{trainer.step} steps in {spent}, {self.source.counts}",
         }
         network, run_id = trainer.averaged_network(), trainer.run_id
-        made = write_preset(self.name, self.to, network, said, overwrite=True, run_id=run_id)
+        overwrite = self.overwrite or run_of(self.to / f"{self.name}.safetensors") == run_id
+        made = write_preset(self.name, self.to, network, said, overwrite=overwrite, run_id=run_id)
         look = Retoucher(made, self.device)
         self.notebook.sheet([(photo, look(photo)) for photo in self.source.objective.examples[:SHEET]])
 
