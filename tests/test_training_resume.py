@@ -105,9 +105,7 @@ def test_a_preset_that_came_meanwhile_is_kept_and_so_is_what_was_learned(pairs: 
             if text == "reading the photos":
                 make_preset(tmp_path / "presets", "mine")
 
-    with pytest.raises(
-        UsageError, match="choose another name or give --overwrite"
-    ):
+    with pytest.raises(UsageError, match="choose another name or give --overwrite"):
         train(pairs, tmp_path, Slow(stop_after=1))
     theirs = read(tmp_path / "presets" / "mine.toml")
     assert (tmp_path / "work" / "checkpoint.pt").exists()
