@@ -136,6 +136,8 @@ def test_a_resumed_run_keeps_what_was_said_of_its_preset(pairs: Path, tmp_path: 
     made.path.unlink()
     again = train(pairs, tmp_path, Listener(stop_after=1), resume=True, description="")
     assert (again.description, again.strength) == ("warmer", 0.7)
+    again.path.write_text(again.path.read_text().replace("strength = 0.7\n", ""))
+    assert train(pairs, tmp_path, Listener(stop_after=1), resume=True, description="").strength == 1
 
 
 def test_a_resumed_run_replaces_no_other_preset_of_its_name(pairs: Path, tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ class Trainer:
         }
 
     def resume(self, checkpoint: Path) -> None:
-        """Go on where `checkpoint` ends. Raises StartError: it is missing, damaged, or of other options."""
+        """Go on where `checkpoint` ends. Raises StartError: it cannot be read, is damaged, or of other options."""
         try:
             state = torch.load(checkpoint, map_location="cpu", weights_only=True)
             self._require_like(checkpoint, state)
@@ -187,8 +187,6 @@ class Trainer:
             self.step, self.seconds = int(state["step"]), float(state["seconds"])
             self.run_id = str(state.get("run_id", self.run_id))
             self.said = dict(state.get("said", {}))
-        except FileNotFoundError:
-            raise no_checkpoint(checkpoint) from None
         except OSError as error:
             raise StartError(f"cannot resume from {checkpoint}: {error.strerror}") from None
         except UNREADABLE:  # torch's own text advises to run whatever code the file holds
@@ -211,10 +209,6 @@ class Trainer:
         if _shapes(state["network"]) != _shapes(self.network.state_dict()):
             fact = f"{checkpoint} is of another network, as an earlier lptn trained it"
             raise StartError(f"{fact}; begin {ANEW}")
-
-
-def no_checkpoint(place: Path) -> StartError:
-    return StartError(f"there is no {place} to resume; train without --resume first")
 
 
 def mixed(network: LPTN, device: torch.device) -> Translate:

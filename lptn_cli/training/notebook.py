@@ -13,9 +13,9 @@ from typing import Protocol
 
 from lptn_cli.atomic import reason, sweep, write_atomic
 from lptn_cli.codecs.image import Pixels
-from lptn_cli.errors import UsageError, WriteError
+from lptn_cli.errors import StartError, UsageError, WriteError
 from lptn_cli.photos import OWN_PICTURES
-from lptn_cli.training.loop import Step, no_checkpoint
+from lptn_cli.training.loop import Step
 from lptn_cli.training.pictures import write_curves, write_sheet
 from lptn_cli.training.reading import Pixels8
 
@@ -34,7 +34,7 @@ def work_folder(work: Path, *, resume: bool) -> Iterator[Path]:
         sweep(work, deep=False)
         begun = os.path.exists(checkpoint)  # noqa: PTH110  never raises
         if resume and not begun:
-            raise no_checkpoint(checkpoint)
+            raise StartError(f"there is no {checkpoint} to resume; train without --resume first")
         if begun and not resume:
             raise UsageError(f"{checkpoint} is of an earlier run; go on with --resume, or delete it")
         if not begun and not os.path.exists(work / OWN_PICTURES):  # noqa: PTH110

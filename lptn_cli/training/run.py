@@ -210,7 +210,7 @@ def _said_before(
             raise UsageError(f"{fact}; give its folder with -o, or replace it with --overwrite")
         if same and place.exists():
             made = read(place)
-            before |= {"description": made.description, "license": made.license}
+            before = {"description": made.description, "license": made.license}
             before |= {"strength": made.strength} if made.strength != 1 else {}
     return {**before, **{key: words for key, words in said.items() if words}}
 
