@@ -174,7 +174,7 @@ class Trainer:
         }
 
     def resume(self, checkpoint: Path) -> None:
-        """Go on where `checkpoint` ends. Raises StartError: it cannot be read, is damaged, or of other options."""
+        """Go on where `checkpoint` ends. Raises StartError: unreadable, damaged, of other options."""
         try:
             state = torch.load(checkpoint, map_location="cpu", weights_only=True)
             self._require_like(checkpoint, state)
