@@ -26,7 +26,7 @@ class Bar:
         )
         self._task = self._progress.add_task("", total=None, text="")
 
-    def start(self, total: float) -> None:
+    def start(self, total: float | None) -> None:
         self._progress.update(self._task, total=total)
         self._progress.start()
 

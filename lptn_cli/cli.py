@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand
 
 from lptn_cli import __version__, cli_looks
+from lptn_cli.codecs.formats import OUTPUT_SUFFIXES
 from lptn_cli.errors import LptnError, UsageError
 from lptn_cli.signals import flush_output, heard, open_closed_streams, unwritable
 
@@ -73,7 +74,7 @@ def retouch(
     shard: Annotated[str | None, typer.Option(metavar="I/N", rich_help_panel=INPUT, help="Do the I-th of N parts only; for array jobs.")] = None,
     output: Annotated[str | None, typer.Option("-o", "--output", metavar="DIR|FILE|-", rich_help_panel=OUTPUT, show_default="./lptn-out/<preset>/", help="Where results go; - is stdout, for one image.")] = None,
     name: Annotated[str, typer.Option(metavar="TEMPLATE", rich_help_panel=OUTPUT, help="Name of each result; fields: dir stem ext preset n.")] = "{dir}/{stem}{ext}",
-    format: Annotated[Literal["auto", "jpeg", "png", "tiff", "webp", "avif"], typer.Option(rich_help_panel=OUTPUT, help="auto = the input's.")] = "auto",
+    format: Annotated[Literal["auto", "jpeg", "jpg", "png", "tiff", "tif", "webp", "avif"], typer.Option(rich_help_panel=OUTPUT, help="auto = the input's.")] = "auto",
     quality: Annotated[int, typer.Option(min=1, max=100, rich_help_panel=OUTPUT, help="Of JPEG, WebP and AVIF.")] = 95,
     subsampling: Annotated[Literal["auto", "444", "422", "420"], typer.Option(rich_help_panel=OUTPUT, help="Of JPEG; auto = the input's.")] = "auto",
     depth: Annotated[Literal["auto", "8", "16"], typer.Option(rich_help_panel=OUTPUT, help="Bits a channel; auto = the input's, where the format can.")] = "auto",
@@ -137,7 +138,7 @@ def retouch(
         destination=destination,
         note=telling.line,
     )
-    jobs_planned = batch.plan(found, destination, name, None if format == "auto" else format)
+    jobs_planned = batch.plan(found, destination, name, OUTPUT_SUFFIXES.get(f".{format}"))  # auto: None
     check_depth(settings.depth, jobs_planned)
     if dry_run:
         raise typer.Exit(batch.show_plan(jobs_planned, settings, destination, telling))

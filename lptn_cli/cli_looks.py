@@ -81,6 +81,7 @@ def show_presets(
                 typer.echo(f"{shown(p.name):{width}}  {shown(p.description)}")
         raise typer.Exit(broken)
     chosen = presets.find(name)
+    chosen.read_weights()  # missing or damaged: said here, not when photos wait
     if as_json:
         typer.echo(json.dumps(chosen.as_json(), indent=2, default=str))
     else:
@@ -274,11 +275,14 @@ def evaluate(
         raise UsageError(f"--sheet {sheet}: the picture is a PNG; let its name end in .png")
     if sheet and os.path.exists(sheet) and not overwrite:  # noqa: PTH110  never raises
         raise UsageError(f"--sheet {sheet} exists; replace it with --overwrite")
-    from lptn_cli.bar import tell
     from lptn_cli.training.evaluation import evaluate as measure
+    from lptn_cli.training.report import Counting
 
-    note = partial(tell, bar=None)
-    figures = measure(preset, photos or [], pairs, held_back=held_back, sheet=sheet, device=device, note=note)
+    with Counting() as telling:
+        figures = measure(
+            preset, photos or [], pairs, held_back=held_back, sheet=sheet, device=device,
+            note=telling.note, count=telling.reading,
+        )  # fmt: skip
     if as_json:
         typer.echo(json.dumps(figures, indent=2))
         return

@@ -270,6 +270,13 @@ def test_presets_lists_and_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert re.search(r"(?m)^structure +0\.98$", run("presets", "dusk").stdout.decode())
 
 
+def test_a_preset_that_is_shown_has_its_weights(tmp_path: Path) -> None:
+    made = make_preset(tmp_path)
+    made.weights.write_bytes(made.weights.read_bytes()[:-1])
+    ran = run("presets", made.path)
+    assert (ran.code, ran.stdout) == (4, b"") and f"the weights in {made.weights} are damaged" in ran.error
+
+
 @pytest.mark.parametrize("words", ["lptn retouch -p du", "lptn retouch --preset du", "lptn presets du"])
 def test_presets_complete_in_the_shell(words: str, tmp_path: Path, preset: Preset) -> None:
     shutil.copytree(preset.path.parent, tmp_path / "lptn/presets")

@@ -10,7 +10,7 @@ import pytest
 
 from lptn_cli import __version__, codecs
 from lptn_cli.atomic import _machine
-from lptn_cli.codecs.image import EncodeOptions, Format, Image
+from lptn_cli.codecs.image import EncodeOptions, Image
 from tests.codec_samples import GPS_WORDS, file, full_metadata, jpeg
 from tests.command import Retouch, contents, load, run, save, tree
 from tests.conftest import make_preset, photo
@@ -45,10 +45,10 @@ def test_a_name_that_is_too_long_is_one_clear_line(folder: Path, retouch: Retouc
     assert retouch(folder / "a.jpg", "-o", out, "--name", template, "-n").code == 0
 
 
-@pytest.mark.parametrize("format", ["jpeg", "png", "tiff", "webp", "avif"])
-def test_format(format: Format, folder: Path, retouch: Retouch) -> None:
-    out = folder.parent / "out"
-    assert retouch(folder / "a.jpg", "-o", out, "--format", format).code == 0
+@pytest.mark.parametrize("word", ["jpeg", "jpg", "png", "tiff", "tif", "webp", "avif"])
+def test_format(word: str, folder: Path, retouch: Retouch) -> None:
+    out, format = folder.parent / "out", codecs.OUTPUT_SUFFIXES[f".{word}"]
+    assert retouch(folder / "a.jpg", "-o", out, "--format", word).code == 0
     assert load(out / f"a{codecs.EXTENSIONS[format]}").format == format
 
 

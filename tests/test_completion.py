@@ -12,7 +12,7 @@ from lptn_cli.preset import Preset, folders
 from tests.command import LPTN, environment
 
 SHIPPED = sorted(path.stem for path in folders()[1].glob("*.toml"))
-FORMATS = ["auto", "avif", "jpeg", "png", "tiff", "webp"]
+FORMATS = ["auto", "avif", "jpeg", "jpg", "png", "tif", "tiff", "webp"]
 
 BASH = """
 source ~/.bashrc

@@ -207,6 +207,14 @@ def test_of_several_small_folders_the_one_photo_that_training_holds_back_is_meas
     assert figures["photos"]["count"] == 1
 
 
+def test_a_folder_that_is_given_twice_is_measured_once(preset: Preset, tmp_path: Path) -> None:
+    folder = save(tmp_path / "photos" / "a.png", photo(70, 80)).parent
+    read: list[int] = []
+    given = [folder, folder.parent / "." / folder.name, tmp_path / "photos" / ".." / "photos"]
+    figures = evaluation.evaluate(str(preset.path), given, None, device="cpu", count=read.append)
+    assert (figures["photos"]["count"], read) == (1, [1])
+
+
 def test_of_a_few_photos_none_is_held_back_and_that_is_said(preset: Preset, tmp_path: Path) -> None:
     save(tmp_path / "a.png", photo(70, 80))
     ran = run("evaluate", "-p", preset.path, "-d", "cpu", "--photos", tmp_path, "--held-back")

@@ -17,7 +17,7 @@ from lptn_cli.preset import Preset
 from lptn_cli.signals import Stop
 from lptn_cli.training import run
 from lptn_cli.training.data import load_pairs
-from lptn_cli.training.loop import Trainer, near_identity
+from lptn_cli.training.loop import Trainer, near_identity, read_state
 from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.run import OWN
 from lptn_cli.translate import load_network
@@ -74,7 +74,7 @@ def test_resumed_random_numbers_go_on(pairs: Path, tmp_path: Path) -> None:
         first.one_step(0.0)
     torch.save(first.state(), tmp_path / "half.pt")
     second = trainer()
-    second.resume(tmp_path / "half.pt")
+    second.resume(tmp_path / "half.pt", read_state(tmp_path / "half.pt"))
     for _ in range(2):
         second.one_step(0.0)
     for key, value in whole.averaged.items():

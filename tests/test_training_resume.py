@@ -16,7 +16,7 @@ from lptn_cli.network import LPTN
 from lptn_cli.preset import read
 from lptn_cli.training import run
 from lptn_cli.training.data import load_pairs
-from lptn_cli.training.loop import Step, Trainer
+from lptn_cli.training.loop import Step, Trainer, read_state
 from lptn_cli.training.notebook import FILES
 from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.run import OWN
@@ -65,8 +65,10 @@ def test_a_damaged_checkpoint_is_named_with_a_remedy(pairs: Path, tmp_path: Path
         if damage == "no averaged":
             del state["averaged"]
         torch.save(state, checkpoint)
+    listener = Listener()
     with pytest.raises(StartError, match="is damaged, or no checkpoint of lptn train; begin anew") as caught:
-        train(pairs, tmp_path, Listener(), resume=True)
+        train(pairs, tmp_path, listener, resume=True)
+    assert not listener.read or damage not in ("empty", "cut")  # said before all photos are read
     assert str(checkpoint) in str(caught.value) and "weights_only" not in str(caught.value)
 
 
@@ -98,7 +100,9 @@ def test_what_a_killed_run_leaves_is_swept_and_told_once(pairs: Path, tmp_path: 
     assert not any(part.exists() for part in gone)
 
 
-def test_a_preset_that_came_meanwhile_is_kept_and_so_is_what_was_learned(pairs: Path, tmp_path: Path) -> None:
+def test_a_preset_that_came_meanwhile_is_kept_and_so_is_what_was_learned(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Slow(Listener):
         def note(self, text: str) -> None:
             super().note(text)
@@ -109,6 +113,7 @@ def test_a_preset_that_came_meanwhile_is_kept_and_so_is_what_was_learned(pairs: 
         train(pairs, tmp_path, Slow(stop_after=1))
     theirs = read(tmp_path / "presets" / "mine.toml")
     assert (tmp_path / "work" / "checkpoint.pt").exists()
+    monkeypatch.setattr(run, "CHECKPOINT_SECONDS", 0)
     made = train(pairs, tmp_path, Listener(stop_after=1), resume=True, overwrite=True)
     assert made.sha256 != theirs.sha256
 
@@ -140,7 +145,10 @@ def test_a_resumed_run_keeps_what_was_said_of_its_preset(pairs: Path, tmp_path: 
     assert train(pairs, tmp_path, Listener(stop_after=1), resume=True, description="").strength == 1
 
 
-def test_a_resumed_run_replaces_no_other_preset_of_its_name(pairs: Path, tmp_path: Path) -> None:
+def test_a_resumed_run_replaces_no_other_preset_of_its_name(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "CHECKPOINT_SECONDS", 0)
     train(pairs, tmp_path, Listener(stop_after=1))
     other = make_preset(tmp_path / "presets", "mine")
     with pytest.raises(UsageError, match="is not of the run that is to be resumed; give its folder with -o"):
@@ -179,13 +187,14 @@ def test_a_run_of_another_network_is_not_resumed(pairs: Path, tmp_path: Path) ->
     for context, option in ((False, "--no-context"), (True, "--context")):
         torch.save(trainer(context=context).state(), tmp_path / "other.pt")
         with pytest.raises(StartError, match=rf"other\.pt is of a run {option}; resume it so"):
-            trainer(context=not context).resume(tmp_path / "other.pt")
+            other = read_state(tmp_path / "other.pt")
+            trainer(context=not context).resume(tmp_path / "other.pt", other)
     other_sizes = trainer(context=True).state()
     first = "trans_low.context.layers.0.weight"
     other_sizes["network"] = {**other_sizes["network"], first: other_sizes["network"][first][:, :128]}
     torch.save(other_sizes, tmp_path / "sizes.pt")
     with pytest.raises(StartError, match=r"sizes\.pt is of another network.*begin anew"):
-        trainer(context=True).resume(tmp_path / "sizes.pt")
+        trainer(context=True).resume(tmp_path / "sizes.pt", read_state(tmp_path / "sizes.pt"))
 
 
 def test_a_run_is_not_resumed_with_other_options(pairs: Path, tmp_path: Path) -> None:

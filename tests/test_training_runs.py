@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 from functools import partial
@@ -12,8 +13,8 @@ from typing import Any
 import pytest
 
 from lptn_cli.discover import discover
-from lptn_cli.errors import OutputError, StartError, UsageError, WriteError
-from lptn_cli.preset import Preset
+from lptn_cli.errors import OutputError, StartError, StoppedError, UsageError, WriteError
+from lptn_cli.preset import Preset, read
 from lptn_cli.signals import Stop
 from lptn_cli.training import run
 from lptn_cli.training.data import load_pairs
@@ -26,8 +27,9 @@ from tests.training_runs import Listener, train
 
 def test_a_run_that_begins_anew_has_a_log_of_its_own(pairs: Path, tmp_path: Path) -> None:
     for _ in range(2):
-        train(pairs, tmp_path, Listener(stop_after=3), overwrite=True)
+        train(pairs, tmp_path, Listener(stop_after=3))
         (tmp_path / "work" / "checkpoint.pt").unlink()
+        shutil.rmtree(tmp_path / "presets")
     lines = (tmp_path / "work" / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines if "measured" not in line] == [1, 2, 3]
 
@@ -111,12 +113,24 @@ def test_a_name_that_is_taken_or_cannot_be_used_is_said_before_training(pairs: P
     assert taken.weights.read_bytes() != before
 
 
+def test_a_run_that_is_stopped_when_it_has_hardly_begun_takes_no_presets_place(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = make_preset(tmp_path / "presets", "mine")
+    with pytest.raises(StoppedError, match="is left as it was; go on with --resume --overwrite"):
+        train(pairs, tmp_path, Listener(stop_after=2), overwrite=True)
+    assert read(good.path).sha256 == good.sha256
+    monkeypatch.setattr(run, "CHECKPOINT_SECONDS", 0)  # as if it had gone on for longer
+    made = train(pairs, tmp_path, Listener(stop_after=1), resume=True, overwrite=True)
+    assert made.sha256 != good.sha256
+
+
 def test_a_stop_before_the_first_step_is_said(pairs: Path, tmp_path: Path) -> None:
     listener = Listener()
     listener.stop.asked = True
     with pytest.raises(StartError, match="before the first step"):
         train(pairs, tmp_path, listener)
-    assert not (tmp_path / "work" / "checkpoint.pt").exists()
+    assert not (tmp_path / "work").exists()
 
 
 def test_ctrl_c_while_photos_load_has_its_own_exit_code(
@@ -135,7 +149,7 @@ def test_ctrl_c_while_photos_load_has_its_own_exit_code(
     assert "stopped before the first step; nothing was written" in done.stderr
     assert "training on" not in done.stderr  # the photos that were left are not read
     assert not (tmp_path / "mine.toml").exists()
-    assert not list((tmp_path / "w").iterdir())
+    assert not (tmp_path / "w").exists()
 
 
 def test_a_reader_of_json_that_goes_away_stops_the_run_and_loses_nothing(pairs: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TypeVar
@@ -23,6 +23,7 @@ SAME_PICTURE = 0.97  # correlation of the fingerprints of two gradings of one pi
 LEAST = 8  # photos on each side, below which nothing is learned
 
 T = TypeVar("T", "Pair", "Named")
+Count = Callable[[int], object]  # hears how many photos, or pairs of two, are read so far
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,12 @@ class PairData:
 
 
 def load_pairs(
-    folder: Path, identity: Sequence[Path], restore: Sequence[Path], short_side: int, stop: Stop | None = None
+    folder: Path,
+    identity: Sequence[Path],
+    restore: Sequence[Path],
+    short_side: int,
+    stop: Stop | None = None,
+    count: Count = lambda _: None,
 ) -> PairData:
     """Read FOLDER/input and FOLDER/target (same names), folders of photos to leave alone and to restore.
 
@@ -50,7 +56,8 @@ def load_pairs(
     in silence. Raises UsageError when too few are left to train on, StoppedError.
     """
     skipped: list[str] = []
-    pairs = list(each_pair(folder, short_side, skipped.append, stop=stop))
+    counted = Counted(count)
+    pairs = list(counted(each_pair(folder, short_side, skipped.append, stop=stop)))
     if len(pairs) < LEAST:
         fact = f"{shown(folder)} holds {len(pairs)} usable pairs; training needs {LEAST}"
         raise UsageError(fact + _why(skipped))
@@ -60,7 +67,7 @@ def load_pairs(
         [
             Pair(photo.name, photo.pixels, photo.pixels)
             for part in folders
-            for photo in each_photo(part, short_side, skipped.append, stop=stop)
+            for photo in counted(each_photo(part, short_side, skipped.append, stop=stop))
             if (secret @ _fingerprint(photo.pixels)).max() < SAME_PICTURE
         ]
         for folders in (identity, restore)
@@ -68,6 +75,19 @@ def load_pairs(
     train_identity, held_identity = split(kept)
     train_restore, _ = split(restored)
     return PairData(train, train_identity, train_restore, held, held_identity, skipped)
+
+
+class Counted:
+    """Passes on what is read, and tells how much it is so far."""
+
+    def __init__(self, count: Count) -> None:
+        self._count, self._so_far = count, 0
+
+    def __call__(self, photos: Iterable[T]) -> Iterator[T]:
+        for photo in photos:
+            self._so_far += 1
+            self._count(self._so_far)
+            yield photo
 
 
 def _why(skipped: Sequence[str]) -> str:
@@ -99,24 +119,27 @@ def load_groups(
     identity: Sequence[Path],
     short_side: int,
     stop: Stop | None = None,
+    count: Count = lambda _: None,
 ) -> GroupData:
     """Read folders of photos on both sides, and of photos to leave alone.
 
     Raises UsageError when too few are left to train on, StoppedError.
     """
     skipped: list[str] = []
+    counted = Counted(count)
     parts = []
     for folders in (photos, targets, identity):
         train: list[Named] = []
         held: list[Named] = []
         for folder in folders:
-            learned, kept = split(each_photo(folder, short_side, skipped.append, stop=stop))
+            learned, kept = split(counted(each_photo(folder, short_side, skipped.append, stop=stop)))
             train, held = [*train, *learned], [*held, *kept]
         parts.append((train, held))
     for folders, (train, held) in zip((photos, targets), parts, strict=False):
-        if len(train) + len(held) < LEAST:
-            names, count = ", ".join(map(shown, folders)), len(train) + len(held)
-            fact = f"{names}: {count} usable photos; training needs {LEAST} on each side"
+        usable = len(train) + len(held)
+        if usable < LEAST:
+            names = ", ".join(map(shown, folders))
+            fact = f"{names}: {usable} usable photos; training needs {LEAST} on each side"
             raise UsageError(fact + _why(skipped))
     (train, held), (wanted, _), (same, _) = parts
     if not held:  # each folder is a small one

@@ -30,7 +30,7 @@ from lptn_cli.finish import shrink
 from lptn_cli.luma import luma_of_planes
 from lptn_cli.photos import shown
 from lptn_cli.training import losses
-from lptn_cli.training.data import T, held_back
+from lptn_cli.training.data import Count, Counted, T, held_back
 from lptn_cli.training.judge import judged, load_judge
 from lptn_cli.training.pictures import write_sheet
 from lptn_cli.training.reading import (
@@ -63,14 +63,16 @@ def evaluate(
     sheet: Path | None = None,
     device: str = "auto",
     note: Callable[[str], None] = lambda _: None,
+    count: Count = lambda _: None,
 ) -> dict[str, dict[str, Any]]:
     """The figures of a preset on folders of photos and on a folder of pairs, by "photos" and "pairs".
 
     held_back: only those that training holds back. sheet: where before and after of up to 24 photos goes, as
-    a PNG. note: hears of each file that cannot be used. Raises NoPhotosError where there is nothing to
-    measure, UsageError, StartError.
+    a PNG. note: hears of each file that cannot be used; count: how many photos and pairs are read so far.
+    Raises NoPhotosError where there is nothing to measure, UsageError, StartError.
     """
     require_folders(photos)
+    photos = list({folder.resolve(): folder for folder in photos}.values())  # each once
     if pairs:
         require_sides(pairs)
     if sheet:
@@ -82,13 +84,14 @@ def evaluate(
         note(f"skipped {line}")
 
     both, alone = _Taken(held_back), _Taken(held_back)
+    counted = Counted(count)
     figures: dict[str, dict[str, Any]] = {}
     if pairs:
-        figures["pairs"] = on_pairs(look, both.of([each_pair(pairs, LARGEST, skip, least=least)]))
+        figures["pairs"] = on_pairs(look, both.of([counted(each_pair(pairs, LARGEST, skip, least=least))]))
         if not both.usable:
             raise NoPhotosError(f"{shown(pairs)} holds no usable pairs, as input/NAME and target/NAME")
     if photos:
-        each = alone.of(each_photo(folder, LARGEST, skip, least=least) for folder in photos)
+        each = alone.of(counted(each_photo(folder, LARGEST, skip, least=least)) for folder in photos)
         figures["photos"] = on_photos(look, (photo.pixels for photo in each))
         if not alone.usable:
             raise NoPhotosError(f"no usable photos in {', '.join(map(shown, photos))}")

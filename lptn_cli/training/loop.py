@@ -7,7 +7,8 @@ import json
 import math
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -173,10 +174,10 @@ class Trainer:
             "seconds": self.seconds,
         }
 
-    def resume(self, checkpoint: Path) -> None:
-        """Go on where `checkpoint` ends. Raises StartError: unreadable, damaged, of other options."""
-        try:
-            state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    def resume(self, checkpoint: Path, state: Mapping[str, Any]) -> None:
+        """Go on where `checkpoint` ends, of which that is the state. Raises StartError: damaged, of other
+        options."""
+        with _undamaged(checkpoint):
             self._require_like(checkpoint, state)
             self.network.load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
@@ -187,11 +188,6 @@ class Trainer:
             self.step, self.seconds = int(state["step"]), float(state["seconds"])
             self.run_id = str(state.get("run_id", self.run_id))
             self.said = dict(state.get("said", {}))
-        except OSError as error:
-            raise StartError(f"cannot resume from {checkpoint}: {error.strerror}") from None
-        except UNREADABLE:  # torch's own text advises to run whatever code the file holds
-            fact = f"{checkpoint} is damaged, or no checkpoint of lptn train"
-            raise StartError(f"cannot resume: {fact}; begin {ANEW}") from None
 
     def _require_like(self, checkpoint: Path, state: Mapping[str, Any]) -> None:
         """Raises StartError: the run had other options, or another network."""
@@ -209,6 +205,24 @@ class Trainer:
         if _shapes(state["network"]) != _shapes(self.network.state_dict()):
             fact = f"{checkpoint} is of another network, as an earlier lptn trained it"
             raise StartError(f"{fact}; begin {ANEW}")
+
+
+def read_state(checkpoint: Path) -> Mapping[str, Any]:
+    """What a run kept. Raises StartError: unreadable, damaged."""
+    with _undamaged(checkpoint):
+        state: Mapping[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        return state
+
+
+@contextmanager
+def _undamaged(checkpoint: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StartError(f"cannot resume from {checkpoint}: {error.strerror}") from None
+    except UNREADABLE:  # torch's own text advises to run whatever code the file holds
+        fact = f"{checkpoint} is damaged, or no checkpoint of lptn train"
+        raise StartError(f"cannot resume: {fact}; begin {ANEW}") from None
 
 
 def mixed(network: LPTN, device: torch.device) -> Translate:

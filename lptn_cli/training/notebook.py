@@ -7,7 +7,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -30,7 +30,7 @@ def work_folder(work: Path, *, resume: bool) -> Iterator[Path]:
     (nothing to resume).
     """
     checkpoint = work / "checkpoint.pt"
-    with _alone_in(work):
+    with _not_left_empty(work), _alone_in(work):
         sweep(work, deep=False)
         begun = os.path.exists(checkpoint)  # noqa: PTH110  never raises
         if resume and not begun:
@@ -43,6 +43,16 @@ def work_folder(work: Path, *, resume: bool) -> Iterator[Path]:
                     fact = f"{work / name} would be replaced, and is of no run of lptn train"
                     raise UsageError(f"{fact}; choose another folder with --work")
         yield checkpoint
+
+
+@contextmanager
+def _not_left_empty(work: Path) -> Iterator[None]:
+    """Take the folder away again when nothing came of the run."""
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # it holds something, as it should
+            work.rmdir()
 
 
 @contextmanager
@@ -65,6 +75,7 @@ class Progress(Protocol):
     """Who hears of a run, such as report.TrainingReport."""
 
     def note(self, text: str) -> None: ...
+    def reading(self, count: int) -> None: ...
     def step(self, step: Step) -> None: ...
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from lptn_cli.bar import Bar, can_draw, tell
 from lptn_cli.signals import Stop
@@ -15,22 +14,20 @@ from lptn_cli.training.loop import Step
 LINE_INTERVAL = 10.0  # seconds between lines when stderr is no terminal
 
 
-class TrainingReport:
-    """Hears of every step and note of one run. A context manager: the bar lives inside it.
+class Counting:
+    """Tells how many photos are read so far: on the bar's line, or now and then on a line of its own.
 
-    When stdout cannot be written any more, `stop` is asked, and `lost` says why: no state is lost for that.
+    A context manager: the bar lives inside it.
     """
 
-    def __init__(self, minutes: float, *, as_json: bool, stop: Stop, stdout: BinaryIO | None = None) -> None:
-        self._seconds, self._as_json, self._stop = minutes * 60, as_json, stop
-        self.lost: OSError | None = None
-        self._stdout = sys.stdout.buffer if stdout is None else stdout
+    def __init__(self, total: float | None = None) -> None:
+        self._total = total  # of what the bar shows
         self._bar = Bar() if can_draw() else None
-        self._last_line = -math.inf
+        self._last_line = time.monotonic()
 
-    def __enter__(self) -> TrainingReport:
+    def __enter__(self) -> Self:
         if self._bar:
-            self._bar.start(self._seconds)
+            self._bar.start(self._total)
         return self
 
     def __exit__(
@@ -42,6 +39,34 @@ class TrainingReport:
     def note(self, text: str) -> None:
         tell(text, self._bar)
 
+    def reading(self, count: int) -> None:
+        """So many photos are read."""
+        text = f"reading the photos, {count} so far"
+        if self._bar:
+            self._bar.update(0, text)
+        elif self._line_is_due():
+            self.note(text)
+
+    def _line_is_due(self) -> bool:
+        """Without a bar, one now and then."""
+        due = not self._bar and time.monotonic() - self._last_line >= LINE_INTERVAL
+        if due:
+            self._last_line = time.monotonic()
+        return due
+
+
+class TrainingReport(Counting):
+    """Hears of every step and note of one run. A context manager: the bar lives inside it.
+
+    When stdout cannot be written any more, `stop` is asked, and `lost` says why: no state is lost for that.
+    """
+
+    def __init__(self, minutes: float, *, as_json: bool, stop: Stop, stdout: BinaryIO | None = None) -> None:
+        super().__init__(minutes * 60)
+        self._as_json, self._stop = as_json, stop
+        self.lost: OSError | None = None
+        self._stdout = sys.stdout.buffer if stdout is None else stdout
+
     def step(self, step: Step) -> None:
         if self._as_json and not self.lost:
             try:
@@ -51,6 +76,5 @@ class TrainingReport:
                 self.lost, self._stop.asked = error, True
         if self._bar:
             self._bar.update(step.seconds, step.sentence())
-        if step.measured or (not self._bar and time.monotonic() - self._last_line >= LINE_INTERVAL):
-            self._last_line = time.monotonic()
+        if self._line_is_due() or step.measured:
             self.note(step.sentence())

@@ -17,9 +17,9 @@ from lptn_cli.errors import OutputError, StoppedError, UsageError, WriteError
 from lptn_cli.network import LPTN
 from lptn_cli.preset import Preset, find, read
 from lptn_cli.signals import Stop
-from lptn_cli.training.data import load_groups, load_pairs
+from lptn_cli.training.data import Count, load_groups, load_pairs
 from lptn_cli.training.guides import GUIDES
-from lptn_cli.training.loop import Objective, Trainer, near_identity
+from lptn_cli.training.loop import CHECKPOINT_SECONDS, Objective, Trainer, near_identity, read_state
 from lptn_cli.training.notebook import Notebook, Progress, work_folder
 from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.published import PublishedObjective
@@ -56,9 +56,10 @@ def pairs(
     native_scale: int,
     device: torch.device,
     stop: Stop,
+    count: Count,
 ) -> Source:
     """Learn from FOLDER/input and FOLDER/target, from photos to leave alone and from photos to restore."""
-    data = load_pairs(folder, identity, restore, native_scale, stop)
+    data = load_pairs(folder, identity, restore, native_scale, stop, count)
     parts = [f"{len(data.pairs)} pairs", f"{len(data.identity)} photos to leave alone"]
     counts = ", ".join([*parts, f"{len(data.restore)} to restore"] if data.restore else parts)
     objective = PairObjective(data, device)
@@ -77,13 +78,14 @@ def groups(
     native_scale: int,
     device: torch.device,
     stop: Stop,
+    count: Count,
 ) -> Source:
     """Learn from folders of photos of one look and of the other, and of photos to leave alone.
 
     guide, undo: of GUIDES, one to learn along and the one of the way back. published: learn with the losses
     of the paper.
     """
-    data = load_groups(photos, targets, identity, native_scale, stop)
+    data = load_groups(photos, targets, identity, native_scale, stop, count)
     counts = f"{len(data.photos)} photos and {len(data.targets)} of the look they should get"
     counts += f", {len(data.identity)} photos to leave alone" if data.identity else ""
     objective: Objective
@@ -100,7 +102,7 @@ def groups(
 
 def train(
     name: str,
-    load: Callable[[int, torch.device, Stop], Source],
+    load: Callable[[int, torch.device, Stop, Count], Source],
     *,
     minutes: float,
     resume: bool,
@@ -124,7 +126,7 @@ def train(
     and with ENOUGH_FOR_A_CONTEXT photos. `said` holds the preset's description and license. `work` gets
     checkpoint.pt and log.jsonl, and at every checkpoint sheet.png (held-back photos before and after) and
     losses.svg; what of the last three cannot be written is told, and the run goes on. When a stop is asked,
-    the state is kept and the preset is usable.
+    the state is kept and the preset is usable; within CHECKPOINT_SECONDS it takes no other's place.
     Raises UsageError (too few photos, a run that would be lost), StartError, OutputError, StoppedError.
     """
     place = place_for(name, to, overwrite=overwrite or resume)
@@ -137,9 +139,10 @@ def train(
             raise OutputError(f"cannot write to the folder {folder} of {option}: {error}") from None
     with work_folder(work, resume=resume) as checkpoint:
         sweep(to, deep=False)
+        state = read_state(checkpoint) if resume else None  # damaged: now, not after all photos are read
         torch.manual_seed(seed)  # of a discriminator
         report.note("reading the photos")
-        source = load(native_scale, on, stop)
+        source = load(native_scale, on, stop, report.reading)
         for line in source.skipped:
             report.note(f"skipped {line}")
         report.note(f"training on {source.counts}")
@@ -149,16 +152,19 @@ def train(
             "--start": start, "--levels": network.num_high, "--native-scale": native_scale, **source.options,
         }  # fmt: skip
         trainer = Trainer(network, source.objective, on, seed, options)
-        if resume:
-            trainer.resume(checkpoint)
+        if state is not None:
+            trainer.resume(checkpoint, state)
             said = _said_before(place, trainer, said, overwrite=overwrite)
         trainer.said = dict(said)
         begun_at = trainer.step
         notebook = Notebook(work, report, begun_at=begun_at)
-        make = _Make(name, to, native_scale, device, source, notebook, overwrite)
+        make = _Make(name, to, native_scale, device, source, notebook, overwrite, stop)
         trainer.run(minutes, checkpoint, notebook.step, stop, on_checkpoint=make)
         if not trainer.step:
             raise StoppedError(STOPPED_EARLY)
+        if make.spared:
+            fact = f"stopped after {trainer.seconds:.0f} s; {place} is left as it was"
+            raise StoppedError(f"{fact}; go on with --resume --overwrite")
         if trainer.step == begun_at:
             make(trainer)
             if not stop.asked:
@@ -166,7 +172,7 @@ def train(
         return read(to / f"{name}.toml")
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Make:
     """Makes the preset NAME of what a run has learned so far, and a sheet of what it does."""
 
@@ -177,8 +183,18 @@ class _Make:
     source: Source
     notebook: Notebook
     overwrite: bool  # a preset that another run made or that came there meanwhile
+    stop: Stop
+    spared: bool = False  # such a preset, by a run that was stopped when it had hardly begun
 
     def __call__(self, trainer: Trainer) -> None:
+        weights = self.to / f"{self.name}.safetensors"
+        own = run_of(weights) == trainer.run_id
+        hardly_begun = self.stop.asked and trainer.seconds < CHECKPOINT_SECONDS
+        self.spared = hardly_begun and self.overwrite and weights.exists() and not own
+        if not self.spared:
+            self._make(trainer, overwrite=self.overwrite or own)
+
+    def _make(self, trainer: Trainer, *, overwrite: bool) -> None:
         spent = f"{trainer.seconds / 60:.0f} minutes" if trainer.seconds >= 60 else f"{trainer.seconds:.0f} s"
         said = {
             **trainer.said,
@@ -187,7 +203,6 @@ class _Make:
             "trained": f"{trainer.step} steps in {spent}, {self.source.counts}",
         }
         network, run_id = trainer.averaged_network(), trainer.run_id
-        overwrite = self.overwrite or run_of(self.to / f"{self.name}.safetensors") == run_id
         made = write_preset(self.name, self.to, network, said, overwrite=overwrite, run_id=run_id)
         look = Retoucher(made, self.device)
         self.notebook.sheet([(photo, look(photo)) for photo in self.source.objective.examples[:SHEET]])
