@@ -23,7 +23,7 @@ class Variant:
     padding: Padding = "zeros"
     normalization: Normalization = "instance"
     output: Output = "tanh"
-    detail_colour: DetailColour = "kept"  # faded: as far as the low-frequency component fades
+    detail_colour: DetailColour = "kept"  # faded, recoloured: as the low-frequency component is
 
 
 PUBLISHED = Variant()

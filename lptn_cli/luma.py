@@ -34,6 +34,7 @@ def grey_as(look: T, photo: T) -> T:
     return chosen
 
 
-def fade_planes(image: Tensor, saturation: Tensor) -> Tensor:
-    """(n, 3, h, w) with that share, (n, 1, h, w) and 0 to 1, of its colour left; luma stays."""
-    return luma_of_planes(image) * (1 - saturation) + image * saturation
+def recoloured(detail: Tensor, change: Tensor) -> Tensor:
+    """(n, 3, h, w) -> what it keeps of itself and what its luma adds to each channel: change[:, :1] and
+    change[:, 1:] of (n, 4, h, w)."""
+    return luma_of_planes(detail) * change[:, 1:] + detail * change[:, :1]

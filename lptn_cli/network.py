@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from lptn_cli.branches import PUBLISHED, Context, ResidualBlock, TransHigh, TransLow, Variant
 from lptn_cli.errors import PresetError
-from lptn_cli.luma import fade_planes, luma_of_planes
+from lptn_cli.luma import luma_of_planes, recoloured
 from lptn_cli.pyramid import decompose, reconstruct
 
 # The authors' training code kept the last mask block as an attribute too, so their checkpoints hold it twice.
@@ -45,7 +45,7 @@ class Translation:
 
     image: Tensor  # (N, 3, H, W), not clamped
     gain: Tensor | None  # (N, 1, H, W), the mask of the finest level; None in the released form
-    saturation: Tensor | None  # (N, 1, H, W), 0 to 1: what detail keeps of its colour; None: all
+    colour: Tensor | None  # (N, 4, H, W), what `recoloured` makes of it; None: it keeps its colour
 
 
 class LPTN(nn.Module):
@@ -106,7 +106,7 @@ class LPTN(nn.Module):
         return self.translate(image).image
 
     def translate(self, image: Tensor) -> Translation:
-        """The translated image of (N, 3, H, W) RGB in [0, 1], with the gain and saturation of its detail."""
+        """The translated image of (N, 3, H, W) RGB in [0, 1], with the gain and the colour of its detail."""
         highs, low = decompose(image, self.num_high)
         new_low = self.trans_low(low, image)
         size = highs[-1].shape[-2:]
@@ -114,17 +114,17 @@ class LPTN(nn.Module):
             [highs[-1], _repeat(low, 2, size), _repeat(new_low, 2, size)], dim=1
         )  # (N, 9, h, w)
         mask = self.trans_high.model(around)
-        saturation = None
-        if self.variant.detail_colour == "faded":
-            kept = _saturation_kept(low, new_low)
-            saturations = [_enlarged(kept, high.shape[-2:]) for high in highs]
-            highs = [fade_planes(high, share) for high, share in zip(highs, saturations, strict=True)]
-            saturation = saturations[0]
+        colour = None
+        if self.variant.detail_colour != "kept":
+            change = _change_of_colour(low, new_low, recolour=self.variant.detail_colour == "recoloured")
+            changes = [_enlarged(change, high.shape[-2:]) for high in highs]
+            highs = [recoloured(high, change) for high, change in zip(highs, changes, strict=True)]
+            colour = changes[0]
         if self.form == "released":
-            return Translation(reconstruct(self._adapt_released(highs, mask), new_low), None, saturation)
+            return Translation(reconstruct(self._adapt_released(highs, mask), new_low), None, colour)
         masks = self._paper_masks(highs, mask)
         adapted = [high * mask for high, mask in zip(highs, masks, strict=True)]
-        return Translation(reconstruct(adapted, new_low), masks[0], saturation)
+        return Translation(reconstruct(adapted, new_low), masks[0], colour)
 
     def _adapt_released(self, highs: list[Tensor], mask: Tensor) -> list[Tensor]:
         adapted = []
@@ -146,13 +146,31 @@ class LPTN(nn.Module):
         return masks[::-1]
 
 
+def _change_of_colour(low: Tensor, new_low: Tensor, *, recolour: bool) -> Tensor:
+    """What becomes of the colour of detail, for `luma.recoloured`: (N, 4, h, w).
+
+    A mask of one channel can only dim detail: dim green in white is violet, and the blue that detail at the
+    edge of a sky takes away leaves red where the sky is orange now. So detail fades as far as its place does;
+    and if it is to be recoloured, what of it has the colour of its place gets the new one. Its luma stays.
+    """
+    new_low = new_low.clamp(0, 1)
+    kept = _saturation_kept(low, new_low)
+    added = _tint(new_low) - kept * _tint(low) if recolour else (1 - kept).expand_as(low)
+    return torch.cat([kept, added], dim=1)
+
+
+def _tint(image: Tensor) -> Tensor:
+    """Detail of luma 1 in the colour of each place: (N, 3, h, w), near grey in the dark."""
+    return (image + DARK) / (luma_of_planes(image) + DARK)
+
+
 def _saturation_kept(low: Tensor, new_low: Tensor) -> Tensor:
     """How much of its saturation each place of the low-frequency component keeps: (N, 1, h, w), 0 to 1.
 
     The least-squares answer over 3x3 windows: grass that turns to snow keeps none, and none is kept by what
-    takes the opposite colour. A mask of one channel can only dim detail, and dim green in white is violet.
+    takes the opposite colour.
     """
-    before, after = _saturation(low), _saturation(new_low.clamp(0, 1))
+    before, after = _saturation(low), _saturation(new_low)
     common = _around((before * after).sum(1, keepdim=True))
     own = _around(before.square().sum(1, keepdim=True))
     return ((common + GREY) / (own + GREY)).clamp(0, 1)

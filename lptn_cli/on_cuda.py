@@ -103,12 +103,12 @@ class LookOnCUDA:
         with torch.autocast(self._device.type, torch.float16, enabled=self._half, cache_enabled=False):
             translation = self._network.translate(upright)
         look = _as_stored(translation.image, orientation)
-        gain, saturation = (
+        gain, colour = (
             None if image is None else _as_stored(image, orientation)
-            for image in (translation.gain, translation.saturation)
+            for image in (translation.gain, translation.colour)
         )
         gain = torch.ones_like(look[..., :1]) if gain is None else gain
-        result = affine(small, look, gain, saturation, light, color)
+        result = affine(small, look, gain, colour, light, color)
         return result.grey_as(small) if self._keeps_grey else result
 
 

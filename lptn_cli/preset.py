@@ -24,7 +24,7 @@ SMALLEST_SCALE, LARGEST_SCALE = 64, 8192  # pixels of a native scale; smaller, a
 Padding = Literal["zeros", "reflect"]
 Normalization = Literal["instance", "none"]
 Output = Literal["tanh", "linear"]
-DetailColour = Literal["kept", "faded"]
+DetailColour = Literal["kept", "faded", "recoloured"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Preset:
     padding: Padding = "zeros"
     normalization: Normalization = "instance"
     output: Output = "tanh"
-    detail_colour: DetailColour = "kept"  # faded: detail loses colour where the base does
+    detail_colour: DetailColour = "kept"  # faded, recoloured: as the low-frequency component is
     license: str = ""
     trained: str = ""
     figures: Mapping[str, Any] = field(default_factory=dict)

@@ -20,6 +20,10 @@ def flat(value: float, channels: int = 3) -> Tensor:
     return torch.full((20, 30, channels), float(value))
 
 
+def faded(saturation: float) -> Tensor:
+    return torch.tensor([saturation, *[1 - saturation] * 3]).expand(20, 30, 4)
+
+
 def applied(terms: Tensor, colour: Tensor) -> Tensor:
     """The maps of one place each, (4, h, w, 3), on one colour."""
     return terms[:3].mul(colour[:, None, None, None]).sum(0) + terms[3]
@@ -43,7 +47,7 @@ def test_a_map_of_colours_is_found() -> None:
 
 def test_flat_places_get_the_gain_and_the_saturation_they_are_told_and_keep_the_mean() -> None:
     small, look = flat(0.5), flat(0.3)
-    terms = fit(small, look, flat(0.8, 1), flat(0.25, 1)).terms
+    terms = fit(small, look, flat(0.8, 1), faded(0.25)).terms
     colours = torch.rand(50, 3, generator=torch.Generator().manual_seed(0))
     wanted = 0.8 * (0.75 * luma(colours) + 0.25 * colours - 0.5) + 0.3
     for colour, one in zip(colours, wanted, strict=True):
@@ -52,7 +56,7 @@ def test_flat_places_get_the_gain_and_the_saturation_they_are_told_and_keep_the_
 
 @pytest.mark.parametrize("saturation", [0.0, 1.0])
 def test_a_ridge_of_no_colour_and_of_all_colour(saturation: float) -> None:
-    terms = fit(flat(0.5), flat(0.5), flat(1.0, 1), flat(saturation, 1)).terms[:3, 2, 2]
+    terms = fit(flat(0.5), flat(0.5), flat(1.0, 1), faded(saturation)).terms[:3, 2, 2]
     wanted = torch.eye(3) if saturation else torch.tensor(LUMA)[:, None].expand(3, 3)
     np.testing.assert_allclose(terms, wanted, atol=1e-5)
 
@@ -123,13 +127,13 @@ def test_it_is_the_guided_filter_of_the_paper_but_for_its_ridge() -> None:
     """Window by window with a solver, in float64, on pixels whose cells are whole."""
     numbers = np.random.default_rng(9)
     small, look = numbers.random((2, 24, 36, 3))
-    gain, saturation = numbers.random((2, 24, 36, 1))
+    gain, colour = numbers.random((24, 36, 1)), numbers.random((24, 36, 4))
     slopes = np.empty((6, 9, 4, 3))
     for i, j in np.ndindex(6, 9):
         window = np.s_[max(0, 4 * i - 8) : 4 * i + 12, max(0, 4 * j - 8) : 4 * j + 12]
         x, y = small[window].reshape(-1, 3), look[window].reshape(-1, 3)
-        s = saturation[window].mean()
-        target = gain[window].mean() * (s * np.eye(3) + (1 - s) * np.array(LUMA)[:, None])
+        kept, *added = colour[window].mean((0, 1))
+        target = gain[window].mean() * (kept * np.eye(3) + np.outer(LUMA, added))
         centred = x - x.mean(0)
         covariance, cross = centred.T @ centred / len(x), centred.T @ (y - y.mean(0)) / len(x)
         a = np.linalg.solve(covariance + RIDGE * np.eye(3), cross + RIDGE * target)
@@ -137,7 +141,7 @@ def test_it_is_the_guided_filter_of_the_paper_but_for_its_ridge() -> None:
     wanted = np.empty_like(slopes)
     for i, j in np.ndindex(6, 9):
         wanted[i, j] = slopes[max(0, i - 2) : i + 3, max(0, j - 2) : j + 3].mean((0, 1))
-    images = (torch.from_numpy(image.astype(np.float32)) for image in (small, look, gain, saturation))
+    images = (torch.from_numpy(image.astype(np.float32)) for image in (small, look, gain, colour))
     np.testing.assert_allclose(fit(*images).terms.permute(1, 2, 0, 3), wanted, atol=1e-4)
 
 
@@ -145,9 +149,9 @@ def test_it_is_the_guided_filter_of_the_paper_but_for_its_ridge() -> None:
 def test_it_turns_with_the_photo(axis: int) -> None:
     numbers = np.random.default_rng(5)
     small, look = torch.from_numpy(numbers.random((2, 37, 50, 3)).astype(np.float32))
-    gain, saturation = torch.from_numpy(numbers.random((2, 37, 50, 1)).astype(np.float32))
-    straight = fit(small, look, gain, saturation).terms
-    turned = fit(*(image.flip(axis) for image in (small, look, gain, saturation))).terms
+    more = torch.from_numpy(numbers.random((37, 50, 5)).astype(np.float32))
+    images = small, look, more[..., :1], more[..., 1:]
+    straight, turned = fit(*images).terms, fit(*(image.flip(axis) for image in images)).terms
     np.testing.assert_allclose(turned.flip(1 + axis), straight, atol=1e-4)
 
 
@@ -155,6 +159,6 @@ def test_it_turns_with_the_photo(axis: int) -> None:
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_tiny_and_flat_photos_give_numbers(shape: tuple[int, int], value: float) -> None:
     small, gain = torch.full((*shape, 3), value), torch.ones(*shape, 1)
-    terms = fit(small, small / 2, gain, gain).terms
+    terms = fit(small, small / 2, gain, gain.expand(*shape, 4)).terms
     assert terms.isfinite().all()
     np.testing.assert_allclose(applied(terms, small[0, 0]), value / 2, atol=1e-5)

@@ -29,7 +29,7 @@ DEVICE = torch.device("cuda" if CUDA else "cpu")
 SHAPES = [((37, 61), 12), ((40, 30), 30), ((50, 23), 9)]  # a photo, its small image's shorter side
 
 
-@pytest.fixture(scope="module", params=["kept", "faded"])
+@pytest.fixture(scope="module", params=["kept", "faded", "recoloured"])
 def look(request: pytest.FixtureRequest, preset: Preset) -> Retoucher:
     return Retoucher(replace(preset, detail_colour=request.param), "cpu")
 

@@ -10,7 +10,7 @@ import torch
 
 from lptn_cli.affine import FloatImage
 from lptn_cli.luma import LUMA
-from lptn_cli.strength import affine, blend, blend_gain, blend_saturation
+from lptn_cli.strength import affine, blend, blend_colour, blend_gain
 
 STEPS = np.linspace(0, 1.5, 61)
 WAYS = pytest.mark.parametrize(
@@ -92,19 +92,22 @@ def test_gain_of_detail_moves_without_a_jump_and_is_not_turned_round(gain: float
     assert min(gains) > 0 or gain <= 0
 
 
-@pytest.mark.parametrize("saturation", [0.0, 0.3, 1.0])
-def test_saturation_of_detail_moves_without_a_jump_and_stays_in_range(saturation: float) -> None:
-    left = [float(blend_saturation(np.full((1, 1, 1), saturation, np.float32), s)[0, 0, 0]) for s in STEPS]
-    assert left[0] == 1
-    assert left[40] == pytest.approx(saturation)
-    assert 0 <= np.abs(np.diff(left)).max() < 0.03
-    assert min(left) >= 0
+@pytest.mark.parametrize("kept", [0.0, 0.3, 1.0])
+def test_colour_of_detail_moves_without_a_jump_and_none_is_turned_round(kept: float) -> None:
+    colour = np.array([kept, 0.9, 0.5, -0.4], np.float32).reshape(1, 1, 4)
+    steps = np.stack([blend_colour(colour, s).ravel() for s in STEPS])
+    np.testing.assert_array_equal(steps[0], [1, 0, 0, 0])
+    np.testing.assert_allclose(steps[40], colour.ravel(), atol=1e-6)
+    assert np.abs(np.diff(steps, axis=0)).max() < 0.03
+    assert steps[:, 0].min() >= -1e-6
+    assert kept == 1 or np.ptp(steps[1:, 1:] / (1 - steps[1:, :1]), axis=0).max() < 1e-4  # all of it moves
 
 
 def test_without_color_detail_keeps_its_colour() -> None:
     flat, gain = torch.full((24, 18, 3), 0.5), torch.ones(24, 18, 1)
     kept, faded = (
-        affine(flat, flat, gain, torch.zeros(24, 18, 1), 1, color).terms[:3, 2, 2] for color in (0, 1)
+        affine(flat, flat, gain, torch.tensor([0.0, 1, 1, 1]).expand(24, 18, 4), 1, color).terms[:3, 2, 2]
+        for color in (0, 1)
     )
     np.testing.assert_allclose(kept, np.eye(3), atol=1e-5)
     np.testing.assert_allclose(faded, np.outer(LUMA, np.ones(3)), atol=1e-5)

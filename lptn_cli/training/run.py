@@ -28,7 +28,7 @@ from lptn_cli.training.unpaired import UnpairedObjective
 from lptn_cli.translate import Retoucher, load_network
 
 OWN = Variant(padding="reflect", normalization="none", output="linear")
-FADING = replace(OWN, detail_colour="faded")
+RECOLOURING = replace(OWN, detail_colour="recoloured")
 SHEET = 24  # photos on a contact sheet
 # Photos without pairs: a context learns fewer by heart. With 163, the error on photos held back was three
 # times that on photos trained on, without one 1.7 times; with 750 it is 1.2 times. With pairs, whose inputs
@@ -97,7 +97,9 @@ def groups(
     losses = "published" if published else "own"
     options = {"--from": "DIR", "--losses": losses, "--guide": guide, "--undo": undo}
     many = len(data.photos) >= ENOUGH_FOR_A_CONTEXT
-    return Source(objective, counts, data.skipped, options, keeps_grey=False, variant=FADING, context=many)
+    return Source(
+        objective, counts, data.skipped, options, keeps_grey=False, variant=RECOLOURING, context=many
+    )
 
 
 def train(
