@@ -152,7 +152,7 @@ def test_context_tells_leaves_of_light_and_dark_from_grey(context: bool) -> None
 def translating(colour: DetailColour, low: Callable[[Tensor], Tensor], form: Form = "paper") -> LPTN:
     """A network that makes that of every low-frequency component."""
     network = seeded_network(form, 3, Variant("reflect", "none", "linear", colour))
-    network.trans_low.forward = lambda image, _: low(image)  # type: ignore[method-assign]
+    network.trans_low.forward = lambda component, _: low(component)  # type: ignore[assignment, method-assign]
     return network
 
 
@@ -244,7 +244,7 @@ def test_a_dark_roof_has_no_fringe_where_a_blue_sky_turns_orange() -> None:
         unit = {key: torch.zeros_like(value) for key, value in network.trans_high.state_dict().items()}
         network.trans_high.load_state_dict(unit)
         for n in range(3):
-            network.trans_high.block(n)[2].bias.data.fill_(1.0)  # type: ignore[index, union-attr, operator]
+            network.trans_high.block(n)[2].bias.data.fill_(1.0)  # type: ignore[index]
         with torch.inference_mode():
             beside = network(photo)[0, :, 32, 49:60].clamp(0, 1)
         share[colour] = float((beside[0] - beside[1]).max())
