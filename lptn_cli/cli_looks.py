@@ -276,12 +276,12 @@ def evaluate(
     if sheet and os.path.exists(sheet) and not overwrite:  # noqa: PTH110  never raises
         raise UsageError(f"--sheet {sheet} exists; replace it with --overwrite")
     from lptn_cli.training.evaluation import evaluate as measure
-    from lptn_cli.training.report import Counting
+    from lptn_cli.training.report import Busy
 
-    with Counting() as telling:
+    with Busy() as telling:
         figures = measure(
             preset, photos or [], pairs, held_back=held_back, sheet=sheet, device=device,
-            note=telling.note, count=telling.reading,
+            note=telling.note, hear=telling.busy,
         )  # fmt: skip
     if as_json:
         typer.echo(json.dumps(figures, indent=2))

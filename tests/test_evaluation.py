@@ -209,10 +209,10 @@ def test_of_several_small_folders_the_one_photo_that_training_holds_back_is_meas
 
 def test_a_folder_that_is_given_twice_is_measured_once(preset: Preset, tmp_path: Path) -> None:
     folder = save(tmp_path / "photos" / "a.png", photo(70, 80)).parent
-    read: list[int] = []
+    heard: list[str] = []
     given = [folder, folder.parent / "." / folder.name, tmp_path / "photos" / ".." / "photos"]
-    figures = evaluation.evaluate(str(preset.path), given, None, device="cpu", count=read.append)
-    assert (figures["photos"]["count"], read) == (1, [1])
+    figures = evaluation.evaluate(str(preset.path), given, None, device="cpu", hear=heard.append)
+    assert (figures["photos"]["count"], heard) == (1, ["reading the photos, 1 so far"])
 
 
 def test_of_a_few_photos_none_is_held_back_and_that_is_said(preset: Preset, tmp_path: Path) -> None:

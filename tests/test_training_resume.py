@@ -68,7 +68,7 @@ def test_a_damaged_checkpoint_is_named_with_a_remedy(pairs: Path, tmp_path: Path
     listener = Listener()
     with pytest.raises(StartError, match="is damaged, or no checkpoint of lptn train; begin anew") as caught:
         train(pairs, tmp_path, listener, resume=True)
-    assert not listener.read or damage not in ("empty", "cut")  # said before all photos are read
+    assert not listener.heard or damage not in ("empty", "cut")  # said before all photos are read
     assert str(checkpoint) in str(caught.value) and "weights_only" not in str(caught.value)
 
 

@@ -133,6 +133,23 @@ def test_a_stop_before_the_first_step_is_said(pairs: Path, tmp_path: Path) -> No
     assert not (tmp_path / "work").exists()
 
 
+def test_a_stop_is_obeyed_while_the_guide_is_followed(pairs: Path, tmp_path: Path) -> None:
+    class Impatient(Listener):
+        def busy(self, text: str) -> None:
+            super().busy(text)
+            self.stop.asked = text.startswith("following the guide, 2 of")
+
+    listener = Impatient()
+    with pytest.raises(StoppedError, match="before the first step"):
+        run.train(
+            "mine", partial(run.groups, [pairs / "input"], [pairs / "target"], [], "night", None, False),
+            minutes=1, resume=False, native_scale=64, levels=4, device="cpu", seed=0, work=tmp_path / "work",
+            to=tmp_path, overwrite=False, said={}, report=listener, stop=listener.stop,
+        )  # fmt: skip
+    assert listener.heard[0] == "reading the photos, 1 so far"
+    assert listener.heard[-1].startswith("following the guide, 2 of")
+
+
 def test_ctrl_c_while_photos_load_has_its_own_exit_code(
     pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

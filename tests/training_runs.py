@@ -15,14 +15,14 @@ class Listener:
     def __init__(self, stop_after: int = 10**9) -> None:
         self.notes: list[str] = []
         self.steps: list[Step] = []
-        self.read = 0
+        self.heard: list[str] = []
         self.stop, self._stop_after = Stop(), stop_after
 
     def note(self, text: str) -> None:
         self.notes.append(text)
 
-    def reading(self, count: int) -> None:
-        self.read = count
+    def busy(self, text: str) -> None:
+        self.heard.append(text)
 
     def step(self, step: Step) -> None:
         self.steps.append(step)

@@ -23,7 +23,7 @@ SAME_PICTURE = 0.97  # correlation of the fingerprints of two gradings of one pi
 LEAST = 8  # photos on each side, below which nothing is learned
 
 T = TypeVar("T", "Pair", "Named")
-Count = Callable[[int], object]  # hears how many photos, or pairs of two, are read so far
+Hear = Callable[[str], object]  # of how far something is that takes a while
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def load_pairs(
     restore: Sequence[Path],
     short_side: int,
     stop: Stop | None = None,
-    count: Count = lambda _: None,
+    hear: Hear = lambda _: None,
 ) -> PairData:
     """Read FOLDER/input and FOLDER/target (same names), folders of photos to leave alone and to restore.
 
@@ -56,7 +56,7 @@ def load_pairs(
     in silence. Raises UsageError when too few are left to train on, StoppedError.
     """
     skipped: list[str] = []
-    counted = Counted(count)
+    counted = Counted(hear)
     pairs = list(counted(each_pair(folder, short_side, skipped.append, stop=stop)))
     if len(pairs) < LEAST:
         fact = f"{shown(folder)} holds {len(pairs)} usable pairs; training needs {LEAST}"
@@ -78,15 +78,15 @@ def load_pairs(
 
 
 class Counted:
-    """Passes on what is read, and tells how much it is so far."""
+    """Passes on photos, or pairs of two, and tells how many they are so far."""
 
-    def __init__(self, count: Count) -> None:
-        self._count, self._so_far = count, 0
+    def __init__(self, hear: Hear) -> None:
+        self._hear, self._so_far = hear, 0
 
     def __call__(self, photos: Iterable[T]) -> Iterator[T]:
         for photo in photos:
             self._so_far += 1
-            self._count(self._so_far)
+            self._hear(f"reading the photos, {self._so_far} so far")
             yield photo
 
 
@@ -119,14 +119,14 @@ def load_groups(
     identity: Sequence[Path],
     short_side: int,
     stop: Stop | None = None,
-    count: Count = lambda _: None,
+    hear: Hear = lambda _: None,
 ) -> GroupData:
     """Read folders of photos on both sides, and of photos to leave alone.
 
     Raises UsageError when too few are left to train on, StoppedError.
     """
     skipped: list[str] = []
-    counted = Counted(count)
+    counted = Counted(hear)
     parts = []
     for folders in (photos, targets, identity):
         train: list[Named] = []

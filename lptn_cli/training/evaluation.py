@@ -30,7 +30,7 @@ from lptn_cli.finish import shrink
 from lptn_cli.luma import luma_of_planes
 from lptn_cli.photos import shown
 from lptn_cli.training import losses
-from lptn_cli.training.data import Count, Counted, T, held_back
+from lptn_cli.training.data import Counted, Hear, T, held_back
 from lptn_cli.training.judge import judged, load_judge
 from lptn_cli.training.pictures import write_sheet
 from lptn_cli.training.reading import (
@@ -63,12 +63,12 @@ def evaluate(
     sheet: Path | None = None,
     device: str = "auto",
     note: Callable[[str], None] = lambda _: None,
-    count: Count = lambda _: None,
+    hear: Hear = lambda _: None,
 ) -> dict[str, dict[str, Any]]:
     """The figures of a preset on folders of photos and on a folder of pairs, by "photos" and "pairs".
 
     held_back: only those that training holds back. sheet: where before and after of up to 24 photos goes, as
-    a PNG. note: hears of each file that cannot be used; count: how many photos and pairs are read so far.
+    a PNG. note: hears of each file that cannot be used; hear: how many photos are read so far.
     Raises NoPhotosError where there is nothing to measure, UsageError, StartError.
     """
     require_folders(photos)
@@ -84,7 +84,7 @@ def evaluate(
         note(f"skipped {line}")
 
     both, alone = _Taken(held_back), _Taken(held_back)
-    counted = Counted(count)
+    counted = Counted(hear)
     figures: dict[str, dict[str, Any]] = {}
     if pairs:
         figures["pairs"] = on_pairs(look, both.of([counted(each_pair(pairs, LARGEST, skip, least=least))]))

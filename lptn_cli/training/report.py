@@ -14,8 +14,8 @@ from lptn_cli.training.loop import Step
 LINE_INTERVAL = 10.0  # seconds between lines when stderr is no terminal
 
 
-class Counting:
-    """Tells how many photos are read so far: on the bar's line, or now and then on a line of its own.
+class Busy:
+    """Tells how far something is that takes a while: on the bar's line, or now and then on a line of its own.
 
     A context manager: the bar lives inside it.
     """
@@ -39,9 +39,7 @@ class Counting:
     def note(self, text: str) -> None:
         tell(text, self._bar)
 
-    def reading(self, count: int) -> None:
-        """So many photos are read."""
-        text = f"reading the photos, {count} so far"
+    def busy(self, text: str) -> None:
         if self._bar:
             self._bar.update(0, text)
         elif self._line_is_due():
@@ -55,7 +53,7 @@ class Counting:
         return due
 
 
-class TrainingReport(Counting):
+class TrainingReport(Busy):
     """Hears of every step and note of one run. A context manager: the bar lives inside it.
 
     When stdout cannot be written any more, `stop` is asked, and `lost` says why: no state is lost for that.

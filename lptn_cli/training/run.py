@@ -17,7 +17,7 @@ from lptn_cli.errors import OutputError, StoppedError, UsageError, WriteError
 from lptn_cli.network import LPTN
 from lptn_cli.preset import Preset, find, read
 from lptn_cli.signals import Stop
-from lptn_cli.training.data import Count, load_groups, load_pairs
+from lptn_cli.training.data import Hear, load_groups, load_pairs
 from lptn_cli.training.guides import GUIDES
 from lptn_cli.training.loop import CHECKPOINT_SECONDS, Objective, Trainer, near_identity, read_state
 from lptn_cli.training.notebook import Notebook, Progress, work_folder
@@ -56,10 +56,10 @@ def pairs(
     native_scale: int,
     device: torch.device,
     stop: Stop,
-    count: Count,
+    hear: Hear,
 ) -> Source:
     """Learn from FOLDER/input and FOLDER/target, from photos to leave alone and from photos to restore."""
-    data = load_pairs(folder, identity, restore, native_scale, stop, count)
+    data = load_pairs(folder, identity, restore, native_scale, stop, hear)
     parts = [f"{len(data.pairs)} pairs", f"{len(data.identity)} photos to leave alone"]
     counts = ", ".join([*parts, f"{len(data.restore)} to restore"] if data.restore else parts)
     objective = PairObjective(data, device)
@@ -78,14 +78,20 @@ def groups(
     native_scale: int,
     device: torch.device,
     stop: Stop,
-    count: Count,
+    hear: Hear,
 ) -> Source:
     """Learn from folders of photos of one look and of the other, and of photos to leave alone.
 
     guide, undo: of GUIDES, one to learn along and the one of the way back. published: learn with the losses
     of the paper.
     """
-    data = load_groups(photos, targets, identity, native_scale, stop, count)
+
+    def going_on(text: str) -> None:
+        if stop.asked:
+            raise StoppedError(STOPPED_EARLY)
+        hear(text)
+
+    data = load_groups(photos, targets, identity, native_scale, stop, hear)
     counts = f"{len(data.photos)} photos and {len(data.targets)} of the look they should get"
     counts += f", {len(data.identity)} photos to leave alone" if data.identity else ""
     objective: Objective
@@ -93,7 +99,7 @@ def groups(
         objective = PublishedObjective(data, device)
     else:
         along, back = (GUIDES[name] if name else None for name in (guide, undo))
-        objective = UnpairedObjective(data, device, along, back)
+        objective = UnpairedObjective(data, device, along, back, going_on)
     losses = "published" if published else "own"
     options = {"--from": "DIR", "--losses": losses, "--guide": guide, "--undo": undo}
     many = len(data.photos) >= ENOUGH_FOR_A_CONTEXT
@@ -104,7 +110,7 @@ def groups(
 
 def train(
     name: str,
-    load: Callable[[int, torch.device, Stop, Count], Source],
+    load: Callable[[int, torch.device, Stop, Hear], Source],
     *,
     minutes: float,
     resume: bool,
@@ -144,7 +150,7 @@ def train(
         state = read_state(checkpoint) if resume else None  # damaged: now, not after all photos are read
         torch.manual_seed(seed)  # of a discriminator
         report.note("reading the photos")
-        source = load(native_scale, on, stop, report.reading)
+        source = load(native_scale, on, stop, report.busy)
         for line in source.skipped:
             report.note(f"skipped {line}")
         report.note(f"training on {source.counts}")

@@ -12,7 +12,7 @@ from torch import Tensor
 from lptn_cli.network import LPTN
 from lptn_cli.training import losses
 from lptn_cli.training.batches import GroupBatches, pair_batch
-from lptn_cli.training.data import GroupData
+from lptn_cli.training.data import GroupData, Hear
 from lptn_cli.training.discriminator import Adversary
 from lptn_cli.training.guides import Guide
 from lptn_cli.training.loop import Translate
@@ -57,14 +57,20 @@ class UnpairedObjective:
     learning_rate = 6e-4
 
     def __init__(
-        self, data: GroupData, device: torch.device, guide: Guide | None = None, undo: Guide | None = None
+        self,
+        data: GroupData,
+        device: torch.device,
+        guide: Guide | None = None,
+        undo: Guide | None = None,
+        hear: Hear = lambda _: None,
     ) -> None:
         self.data, self.device = data, device
-        self.undone = [Pair("", _guided(undo, photo), photo) for photo in data.targets] if undo else []
+        undone = _guided(undo, data.targets, hear) if undo else []
+        self.undone = [Pair("", made, photo) for made, photo in zip(undone, data.targets, strict=False)]
         self.weights = GUIDED if guide else FREE
         few = guide and len(data.photos) < FEW
         photos = _made_more(data.photos) if few else data.photos
-        wanted = [_guided(guide, photo) for photo in photos] if guide else None
+        wanted = _guided(guide, photos, hear) if guide else None
         self.batches = GroupBatches(photos, data.targets, wanted)
         self.adversary = (
             Adversary(device, scales=2, finest=2, rate=2e-4, penalty=0) if self.weights.adversary else None
@@ -138,5 +144,9 @@ def _made_more(photos: Sequence[Pixels8]) -> list[Pixels8]:
     return [*photos, *others]
 
 
-def _guided(guide: Guide, photo: Pixels8) -> Pixels8:
-    return pixels_of(guide(tensor(photo[None])))
+def _guided(guide: Guide, photos: Sequence[Pixels8], hear: Hear) -> list[Pixels8]:
+    made = []
+    for n, photo in enumerate(photos):
+        hear(f"following the guide, {n} of {len(photos)} photos")
+        made.append(pixels_of(guide(tensor(photo[None]))))
+    return made
