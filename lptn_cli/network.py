@@ -7,7 +7,7 @@ Two published forms, told apart by the number of channels of the mask:
 Either may have a `branches.Context`, which is ours: what the whole photo is like bears on every place.
 
 The weights say all of that and every size. What they do not say (how borders are padded, whether the
-translation network normalises over the image, what bounds its output, whether detail fades) is
+translation network normalises over the image, what bounds its output, what colour detail gets) is
 `branches.Variant`; a preset's TOML states it.
 """
 
