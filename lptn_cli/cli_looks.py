@@ -202,6 +202,7 @@ def train(
         drain_on_signals("keeping the state") as stop,
         TrainingReport(minutes, as_json=json_lines, stop=stop) as telling,
     ):
+        made: Preset | None = None
         try:
             made = run.train(
                 name,
@@ -223,8 +224,8 @@ def train(
             )
         except StoppedError as error:
             telling.note(str(error))
-            raise typer.Exit(128 + (stop.signal or 0)) from None
-    _say_ready(made)
+    if made:
+        _say_ready(made)
     if isinstance(telling.lost, BrokenPipeError):
         raise typer.Exit(128 + signal.SIGPIPE)
     if telling.lost:

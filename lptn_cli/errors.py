@@ -7,7 +7,7 @@ LptnError
 │   ├── PresetError         weights missing, of the wrong hash or shape
 │   ├── DeviceError         the device is not there
 │   ├── OutputError         stdout, the output folder, a preset or a sheet cannot be written
-│   └── StoppedError        a signal came before there was anything to keep
+│   └── StoppedError        a stop was asked before there was a preset to make
 └── PhotoError              one photo failed, the batch goes on        exit 1 at the end
     ├── ReadError           read
     ├── DecodeError         decode
@@ -55,7 +55,7 @@ class OutputError(StartError):
 
 
 class StoppedError(StartError):
-    """A signal came before there was anything to keep."""
+    """A stop was asked before there was a preset to make."""
 
 
 class PhotoError(LptnError):

@@ -27,29 +27,33 @@ RIDGE = 3e-3
 
 @torch.inference_mode()
 def fit(
-    small: Tensor, look: Tensor, gain: Tensor, colour: Tensor | None, step: Tensor | None = None
+    small: Tensor, look: Tensor, gain: Tensor, recolouring: Tensor | None, step: Tensor | None = None
 ) -> Affine[Tensor]:
     """The linear maps of look ~ map(small): `Affine` at a place for each 4x4 cell of the small photo.
 
-    small, look: (h, w, 3) in [0, 1]. gain, colour: how the network changes contrast, (h, w, 1) or for each
-    channel (h, w, 3), and colour, (h, w, 4) as of `luma.recoloured` (None: not at all), of detail finer than
-    the small photo. Where the photo is flat, which says nothing of slopes, maps tend to them; a ridge towards
-    zero, as in the paper, would wipe the detail out. step: (h, w, 3), how far the photo's values go for a
-    step of one in sRGB; None: it is sRGB.
+    small, look: (h, w, 3) in [0, 1]. gain, recolouring: how the network changes contrast, (h, w, 1) or for
+    each channel (h, w, 3), and colour, (h, w, 4) as of `luma.recoloured` (None: not at all), of detail finer
+    than the small photo. Where the photo is flat, which says nothing of slopes, maps tend to them; a ridge
+    towards zero, as in the paper, would wipe the detail out. step: (h, w, 3), how far the photo's values go
+    for a step of one in sRGB; None: it is sRGB.
     """
     size = max(1, round(small.shape[0] / CELL)), max(1, round(small.shape[1] / CELL))
     x, y, g = (_planes(image) for image in (small, look, gain))
     squares, products = ((x[:, None] * other).flatten(0, 1) for other in (x, y))
-    changes = [] if colour is None else [_planes(colour)]
+    changes = [] if recolouring is None else [_planes(recolouring)]
     means = _means([x, y, squares, products, g, *changes], size)
-    mean_x, mean_y, mean_xx, mean_xy, mean_gain, *change = torch.split(
-        means, [3, 3, 9, 9, len(g), *map(len, changes)]
-    )
+    lengths = [3, 3, 9, 9, len(g), 4 * len(changes)]
+    mean_x, mean_y, mean_xx, mean_xy, mean_gain, change = torch.split(means, lengths)
     covariance = mean_xx.view(3, 3, *size) - mean_x[:, None] * mean_x
     cross = mean_xy.view(3, 3, *size) - mean_x[:, None] * mean_y
     itself = torch.eye(3, device=small.device)[:, :, None, None]
-    ridge = RIDGE * (1 if step is None else _means([_planes(step).square()], size)[:, None])
-    slopes = _solved(covariance + ridge * itself, cross + ridge * mean_gain * _recoloured(itself, *change))
+    wanted = mean_gain * _recoloured(itself, change)
+    ridge: Tensor | float = RIDGE
+    if step is not None:
+        steps = _planes(step)
+        length, squared = torch.split(_means([steps, steps.square()], size), 3)
+        wanted, ridge = wanted * length / length[:, None], RIDGE * squared[:, None]
+    slopes = _solved(covariance + ridge * itself, cross + ridge * wanted)
     offset = mean_y - (slopes * mean_x[:, None]).sum(0)
     terms = _window_mean(torch.cat([slopes.flatten(0, 1), offset]))
     return Affine(terms.view(4, 3, *size).permute(0, 2, 3, 1).contiguous())
@@ -64,9 +68,9 @@ def _planes(image: Tensor) -> Tensor:  # (h, w, c) -> (c, h, w)
     return image.permute(2, 0, 1).contiguous()
 
 
-def _recoloured(itself: Tensor, change: Tensor | None = None) -> Tensor:
-    """The map of `luma.recoloured`: (in, out, h, w). change: (4, h, w); None: it changes nothing."""
-    if change is None:
+def _recoloured(itself: Tensor, change: Tensor) -> Tensor:
+    """The map of `luma.recoloured`: (in, out, h, w). change: (4, h, w), or empty: itself."""
+    if not len(change):
         return itself
     added = torch.stack([weight * change[1:] for weight in LUMA])  # no copy to a GPU that captures
     return itself * change[0] + added

@@ -45,7 +45,7 @@ class Translation:
 
     image: Tensor  # (N, 3, H, W), not clamped
     gain: Tensor | None  # (N, 1, H, W), the mask of the finest level; None in the released form
-    colour: Tensor | None  # (N, 4, H, W), what `recoloured` makes of it; None: it keeps its colour
+    recolouring: Tensor | None  # (N, 4, H, W), as of `luma.recoloured`; None: it keeps its colour
 
 
 class LPTN(nn.Module):
@@ -106,7 +106,7 @@ class LPTN(nn.Module):
         return self.translate(image).image
 
     def translate(self, image: Tensor) -> Translation:
-        """The translated image of (N, 3, H, W) RGB in [0, 1], with the gain and the colour of its detail."""
+        """The translated image of (N, 3, H, W) RGB in [0, 1], with the gain and recolouring of its detail."""
         highs, low = decompose(image, self.num_high)
         new_low = self.trans_low(low, image)
         size = highs[-1].shape[-2:]
@@ -114,17 +114,17 @@ class LPTN(nn.Module):
             [highs[-1], _repeat(low, 2, size), _repeat(new_low, 2, size)], dim=1
         )  # (N, 9, h, w)
         mask = self.trans_high.model(around)
-        colour = None
+        recolouring = None
         if self.variant.detail_colour != "kept":
-            change = _change_of_colour(low, new_low, recolour=self.variant.detail_colour == "recoloured")
-            changes = [_enlarged(change, high.shape[-2:]) for high in highs]
-            highs = [recoloured(high, change) for high, change in zip(highs, changes, strict=True)]
-            colour = changes[0]
+            coarse = _recolouring(low, new_low, fully=self.variant.detail_colour == "recoloured")
+            each = [_enlarged(coarse, high.shape[-2:]) for high in highs]
+            highs = [recoloured(high, change) for high, change in zip(highs, each, strict=True)]
+            recolouring = each[0]
         if self.form == "released":
-            return Translation(reconstruct(self._adapt_released(highs, mask), new_low), None, colour)
+            return Translation(reconstruct(self._adapt_released(highs, mask), new_low), None, recolouring)
         masks = self._paper_masks(highs, mask)
         adapted = [high * mask for high, mask in zip(highs, masks, strict=True)]
-        return Translation(reconstruct(adapted, new_low), masks[0], colour)
+        return Translation(reconstruct(adapted, new_low), masks[0], recolouring)
 
     def _adapt_released(self, highs: list[Tensor], mask: Tensor) -> list[Tensor]:
         adapted = []
@@ -146,16 +146,16 @@ class LPTN(nn.Module):
         return masks[::-1]
 
 
-def _change_of_colour(low: Tensor, new_low: Tensor, *, recolour: bool) -> Tensor:
+def _recolouring(low: Tensor, new_low: Tensor, *, fully: bool) -> Tensor:
     """What becomes of the colour of detail, for `luma.recoloured`: (N, 4, h, w).
 
     A mask of one channel can only dim detail: dim green in white is violet, and the blue that detail at the
     edge of a sky takes away leaves red where the sky is orange now. So detail fades as far as its place does;
-    and if it is to be recoloured, what of it has the colour of its place gets the new one. Its luma stays.
+    and if fully, what of it has the colour of its place gets the new one. Its luma stays.
     """
     new_low = new_low.clamp(0, 1)
     kept = _saturation_kept(low, new_low)
-    added = _tint(new_low) - kept * _tint(low) if recolour else (1 - kept).expand_as(low)
+    added = _tint(new_low) - kept * _tint(low) if fully else (1 - kept).expand_as(low)
     return torch.cat([kept, added], dim=1)
 
 

@@ -103,12 +103,12 @@ class LookOnCUDA:
         with torch.autocast(self._device.type, torch.float16, enabled=self._half, cache_enabled=False):
             translation = self._network.translate(upright)
         look = _as_stored(translation.image, orientation)
-        gain, colour = (
+        gain, recolouring = (
             None if image is None else _as_stored(image, orientation)
-            for image in (translation.gain, translation.colour)
+            for image in (translation.gain, translation.recolouring)
         )
         gain = torch.ones_like(look[..., :1]) if gain is None else gain
-        result = affine(small, look, gain, colour, light, color)
+        result = affine(small, look, gain, recolouring, light, color)
         return result.grey_as(small) if self._keeps_grey else result
 
 

@@ -20,17 +20,17 @@ LEAST_ROOM = 1e-4
 
 
 def affine(
-    photo: Tensor, look: Tensor, gain: Tensor, colour: Tensor | None, light: float, color: float,
+    photo: Tensor, look: Tensor, gain: Tensor, recolouring: Tensor | None, light: float, color: float,
     step: Tensor | None = None,
 ) -> Affine[Tensor]:  # fmt: skip
     """The look at that strength, for every place of the small photo.
 
-    photo, look: (h, w, 3); gain, (h, w, 1), and colour, (h, w, 4): of the network's finest detail
+    photo, look: (h, w, 3); gain, (h, w, 1), and recolouring, (h, w, 4): of the network's finest detail
     (network.Translation); step: as of `guided_filter.fit`.
     What the network puts beyond black and white is taken as seen, clipped: the fit would steepen detail there
     that is clipped anyway, and a large photo would come out unlike a small one.
     """
-    change = None if colour is None else blend_colour(colour, color)
+    change = None if recolouring is None else blend_recolouring(recolouring, color)
     return fit(photo, blend(photo, look.clip(0, 1), light, color), blend_gain(gain, light), change, step)
 
 
@@ -55,12 +55,12 @@ def blend_gain(gain: T, light: float) -> T:
     return _chosen(straight < gain, _slowed(gain, straight, gain), straight)
 
 
-def blend_colour(colour: T, color: float) -> T:
+def blend_recolouring(recolouring: T, color: float) -> T:
     """What becomes of the colour of detail at that strength, (..., 4) as of `luma.recoloured`: nothing at 0,
     and beyond 1 no further than till none of its own is kept."""
-    lost = 1 - colour[..., :1]
+    lost = 1 - recolouring[..., :1]
     amount = (1 / lost.clip(min=LEAST_ROOM)).clip(max=color)
-    blended: T = colour * amount
+    blended: T = recolouring * amount
     blended[..., :1] = 1 - lost * amount
     return blended
 

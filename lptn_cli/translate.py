@@ -203,12 +203,12 @@ class Retoucher:
                 on_cuda: Affine[Tensor] = self._look_on_cuda.affine(small, light, color, orientation)
                 return on_cuda
             small = small.cpu().numpy()  # profiles are applied on the CPU
-        look, gain, colour = self._translate(small, orientation, icc)
+        look, gain, recolouring = self._translate(small, orientation, icc)
         x, y, step = _tensor(small), _tensor(look), None
         if not is_srgb(icc):
             step = _tensor(steps(small, icc))
             gain = gain * _tensor(steps(look, icc)) / step
-        result = affine(x, y, gain, colour, light, color, step).mapped(Tensor.numpy)
+        result = affine(x, y, gain, recolouring, light, color, step).mapped(Tensor.numpy)
         return result.grey_as(small) if self.preset.keeps_grey else result
 
     def _check_size(self, shape: Sequence[int]) -> None:
@@ -218,7 +218,7 @@ class Retoucher:
     def _translate(
         self, small: FloatImage, orientation: int, icc: bytes | None
     ) -> tuple[FloatImage, Tensor, Tensor | None]:
-        """The network on an image as stored in the file: look (h, w, 3), gain (h, w, 1), colour (h, w, 4).
+        """The network on an image as stored in the file: look (h, w, 3), gain (h, w, 1), its recolouring.
 
         It sees sRGB alone, as it did in training: on the far side of that gamut encoded values go down to -5.
         """
@@ -228,11 +228,11 @@ class Retoucher:
             translation = self._network.translate(_tensor(seen).permute(2, 0, 1)[None].to(self.device))
         look = with_the_rest(_array(translation.image), upright, seen)
         look = turn_back(from_srgb(look, icc), orientation)
-        gain, colour = (
+        gain, recolouring = (
             None if image is None else turn_back(image[0].permute(1, 2, 0), orientation).cpu()
-            for image in (translation.gain, translation.colour)
+            for image in (translation.gain, translation.recolouring)
         )
-        return look, torch.ones(*look.shape[:2], 1) if gain is None else gain, colour
+        return look, torch.ones(*look.shape[:2], 1) if gain is None else gain, recolouring
 
     def _at_full_resolution(
         self, pixels: Pixels, seen: Pixels, light: float, color: float, orientation: int, icc: bytes | None

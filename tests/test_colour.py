@@ -54,15 +54,14 @@ def spaces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_space_gets_the_look_that_srgb_gets(name: str, spaces: Path, tmp_path: Path) -> None:
-    """Measured: 0.00 to 0.50, in linear light, where maps of colour fit less well, 0.01 to 1.2. Without the
-    conversion every preset is over 1 in some space."""
+    """Measured: 0.00 to 0.69. Without the conversion every preset is over 1 in some space."""
     assert run("retouch", spaces, "-o", tmp_path, "-p", name, "-d", "cpu").code == 0
     expected = seen(tmp_path / "srgb.png")
     for space in WIDE:
         result = tmp_path / f"{space}.png"
         assert load(result).metadata.icc == profile(space)
         print(name, space, f"{difference(seen(result), expected):.2f}")
-        assert difference(seen(result), expected) <= (1.5 if space == "linear" else 1), space
+        assert difference(seen(result), expected) <= 1, space
 
 
 def test_steps_are_the_slope_of_the_curve() -> None:

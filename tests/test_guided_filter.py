@@ -80,6 +80,15 @@ def test_the_ridge_is_in_the_measure_of_the_photo(step: float) -> None:
     np.testing.assert_allclose(terms[3], step * wanted[3], atol=1e-4)
 
 
+def test_what_detail_takes_of_other_channels_is_in_the_measure_of_each() -> None:
+    """Flat places of a photo whose red takes half as large numbers: what luma adds to red is half as much,
+    and what red adds to luma counts twice."""
+    measure = torch.tensor([0.5, 1.0, 1.0])
+    terms = fit(flat(0.5), flat(0.5), flat(1.0, 1), faded(0.0), measure.expand(20, 30, 3)).terms[:3, 2, 2]
+    wanted = torch.tensor(LUMA)[:, None] * measure / measure[:, None]
+    np.testing.assert_allclose(terms, wanted, atol=1e-5)
+
+
 def test_maps_of_neighbours_differ_smoothly() -> None:
     """They are enlarged linearly: a kink of more would show in a sky."""
     gain = torch.cat([torch.full((40, 40, 1), 0.5), torch.full((40, 40, 1), 1.5)], dim=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -173,7 +174,7 @@ def to_grey(low: Tensor) -> Tensor:
 @torch.inference_mode()
 def kept_of(network: LPTN, photo: Tensor) -> Tensor:
     """The share of its own colour that detail keeps."""
-    colour = network.translate(photo).colour
+    colour = network.translate(photo).recolouring
     assert colour is not None and colour.shape == (1, 4, *photo.shape[2:])
     return colour[:, :1]
 
@@ -203,11 +204,26 @@ def test_what_takes_the_opposite_colour_keeps_none_of_its_own(colour: DetailColo
     assert float(kept_of(network, green_photo()).max()) < 0.05
 
 
+@pytest.mark.parametrize("level", [-0.05, 0.0, 1.3])
+def test_what_lies_beyond_black_and_white_recolours_as_black_and_white_do(level: float) -> None:
+    photo, inside = seeded_image(64, 96), min(max(level, 0.0), 1.0)
+
+    def even(low: Tensor, value: float) -> Tensor:
+        return torch.full_like(low, value)
+
+    with torch.inference_mode():
+        beyond, wanted = (
+            translating("recoloured", partial(even, value=value)).translate(photo).recolouring
+            for value in (level, inside)
+        )
+    torch.testing.assert_close(beyond, wanted)
+
+
 @pytest.mark.parametrize("colour", ["faded", "recoloured"])
 def test_the_luma_of_detail_stays(colour: DetailColour) -> None:
     photo = seeded_image(64, 96)
     with torch.inference_mode():
-        change = translating(colour, lambda low: low.flip(1) ** 2).translate(photo).colour
+        change = translating(colour, lambda low: low.flip(1) ** 2).translate(photo).recolouring
     assert change is not None
     detail = photo - 0.5
     torch.testing.assert_close(luma_of_planes(recoloured(detail, change)), luma_of_planes(detail))
@@ -238,7 +254,7 @@ def test_a_dark_roof_has_no_fringe_where_a_blue_sky_turns_orange() -> None:
     """What detail takes from the low-frequency component beside the edge is what that has there."""
     sky, roof = planes(0.25, 0.55, 0.85), planes(0.03, 0.04, 0.05)
     photo = torch.where(torch.arange(96) < 48, sky, roof).expand(1, 3, 64, 96).contiguous()
-    share = {}
+    redness = {}
     for colour in ("kept", "recoloured"):
         network = translating(colour, lambda low: low * planes(3.2, 1.1, 0.5))
         unit = {key: torch.zeros_like(value) for key, value in network.trans_high.state_dict().items()}
@@ -247,8 +263,8 @@ def test_a_dark_roof_has_no_fringe_where_a_blue_sky_turns_orange() -> None:
             network.trans_high.block(n)[2].bias.data.fill_(1.0)  # type: ignore[index]
         with torch.inference_mode():
             beside = network(photo)[0, :, 32, 49:60].clamp(0, 1)
-        share[colour] = float((beside[0] - beside[1]).max())
-    assert share["kept"] > 0.2 > 0.1 > share["recoloured"], share
+        redness[colour] = float((beside[0] - beside[1]).max())
+    assert redness["kept"] > 0.2 > 0.1 > redness["recoloured"], redness
 
 
 def test_masks_at_the_coarsest_level_equal_masks_at_their_own() -> None:

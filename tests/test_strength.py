@@ -10,7 +10,7 @@ import torch
 
 from lptn_cli.affine import FloatImage
 from lptn_cli.luma import LUMA
-from lptn_cli.strength import affine, blend, blend_colour, blend_gain
+from lptn_cli.strength import affine, blend, blend_gain, blend_recolouring
 
 STEPS = np.linspace(0, 1.5, 61)
 WAYS = pytest.mark.parametrize(
@@ -93,9 +93,9 @@ def test_gain_of_detail_moves_without_a_jump_and_is_not_turned_round(gain: float
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.3, 1.0])
-def test_colour_of_detail_moves_without_a_jump_and_none_is_turned_round(kept: float) -> None:
+def test_recolouring_moves_without_a_jump_till_none_of_its_own_colour_is_kept(kept: float) -> None:
     colour = np.array([kept, 0.9, 0.5, -0.4], np.float32).reshape(1, 1, 4)
-    steps = np.stack([blend_colour(colour, s).ravel() for s in STEPS])
+    steps = np.stack([blend_recolouring(colour, s).ravel() for s in STEPS])
     np.testing.assert_array_equal(steps[0], [1, 0, 0, 0])
     np.testing.assert_allclose(steps[40], colour.ravel(), atol=1e-6)
     assert np.abs(np.diff(steps, axis=0)).max() < 0.03

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from lptn_cli import Retoucher
 from lptn_cli.errors import StartError, UsageError
 from lptn_cli.network import LPTN
 from lptn_cli.preset import read
-from lptn_cli.training import run
+from lptn_cli.training import making, run
 from lptn_cli.training.data import load_pairs
 from lptn_cli.training.loop import Step, Trainer, read_state
 from lptn_cli.training.notebook import FILES
@@ -113,7 +114,7 @@ def test_a_preset_that_came_meanwhile_is_kept_and_so_is_what_was_learned(
         train(pairs, tmp_path, Slow(stop_after=1))
     theirs = read(tmp_path / "presets" / "mine.toml")
     assert (tmp_path / "work" / "checkpoint.pt").exists()
-    monkeypatch.setattr(run, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(making, "CHECKPOINT_SECONDS", 0)
     made = train(pairs, tmp_path, Listener(stop_after=1), resume=True, overwrite=True)
     assert made.sha256 != theirs.sha256
 
@@ -148,7 +149,7 @@ def test_a_resumed_run_keeps_what_was_said_of_its_preset(pairs: Path, tmp_path: 
 def test_a_resumed_run_replaces_no_other_preset_of_its_name(
     pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(making, "CHECKPOINT_SECONDS", 0)
     train(pairs, tmp_path, Listener(stop_after=1))
     other = make_preset(tmp_path / "presets", "mine")
     with pytest.raises(UsageError, match="is not of the run that is to be resumed; give its folder with -o"):
@@ -195,6 +196,17 @@ def test_a_run_of_another_network_is_not_resumed(pairs: Path, tmp_path: Path) ->
     torch.save(other_sizes, tmp_path / "sizes.pt")
     with pytest.raises(StartError, match=r"sizes\.pt is of another network.*begin anew"):
         trainer(context=True).resume(tmp_path / "sizes.pt", read_state(tmp_path / "sizes.pt"))
+
+
+def test_a_resumed_run_goes_on_with_its_way_of_colouring_detail(pairs: Path, tmp_path: Path) -> None:
+    data = load_pairs(pairs, [], [], 64)
+    runs = []
+    for colour in ("faded", "recoloured"):
+        network = LPTN(nrb_low=1, nrb_high=1, num_high=3, variant=replace(OWN, detail_colour=colour))
+        runs.append(Trainer(network, PairObjective(data, CPU), CPU))
+    torch.save(runs[0].state(), tmp_path / "begun.pt")
+    runs[1].resume(tmp_path / "begun.pt", read_state(tmp_path / "begun.pt"))
+    assert runs[1].averaged_network().variant.detail_colour == "faded"
 
 
 def test_a_run_is_not_resumed_with_other_options(pairs: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import subprocess
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock, call
 
 import pytest
 
@@ -16,7 +17,7 @@ from lptn_cli.discover import discover
 from lptn_cli.errors import OutputError, StartError, StoppedError, UsageError, WriteError
 from lptn_cli.preset import Preset, read
 from lptn_cli.signals import Stop
-from lptn_cli.training import run
+from lptn_cli.training import making, report, run
 from lptn_cli.training.data import load_pairs
 from tests.command import LPTN as COMMAND
 from tests.command import on_linux, save
@@ -117,12 +118,59 @@ def test_a_run_that_is_stopped_when_it_has_hardly_begun_takes_no_presets_place(
     pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = make_preset(tmp_path / "presets", "mine")
-    with pytest.raises(StoppedError, match="is left as it was; go on with --resume --overwrite"):
+    with pytest.raises(
+        StoppedError, match=r"is left as it was, what was .*work; go on with --resume --overwrite"
+    ):
         train(pairs, tmp_path, Listener(stop_after=2), overwrite=True)
     assert read(good.path).sha256 == good.sha256
-    monkeypatch.setattr(run, "CHECKPOINT_SECONDS", 0)  # as if it had gone on for longer
+    monkeypatch.setattr(making, "CHECKPOINT_SECONDS", 0)  # as if it had gone on for longer
     made = train(pairs, tmp_path, Listener(stop_after=1), resume=True, overwrite=True)
     assert made.sha256 != good.sha256
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_resumed_run_that_is_stopped_at_once_makes_no_other_preset_its_own(
+    pairs: Path, tmp_path: Path, begun: bool
+) -> None:
+    train(pairs, tmp_path, Listener(stop_after=1))
+    other = make_preset(tmp_path / "presets", "mine")
+
+    class Stopped(Listener):
+        def note(self, text: str) -> None:
+            super().note(text)
+            self.stop.asked |= text.startswith("training on") and not begun
+
+    with pytest.raises(StoppedError, match="is left as it was"):
+        train(pairs, tmp_path, Stopped(stop_after=1), resume=True, overwrite=True)
+    assert read(other.path).sha256 == other.sha256
+
+
+def test_a_young_run_goes_on_with_its_own_preset(pairs: Path, tmp_path: Path) -> None:
+    first = train(pairs, tmp_path, Listener(stop_after=1))
+    again = train(pairs, tmp_path, Listener(stop_after=1), resume=True, overwrite=True)
+    assert again.sha256 != first.sha256
+
+
+def test_a_second_run_takes_nothing_from_one_that_still_reads(pairs: Path, tmp_path: Path) -> None:
+    class Busy(Listener):
+        def busy(self, text: str) -> None:
+            super().busy(text)
+            with pytest.raises(UsageError, match="another lptn train is at work"):
+                train(pairs, tmp_path, Listener())
+            assert (tmp_path / "work").is_dir()
+
+    listener = Busy(stop_after=1)
+    train(pairs, tmp_path, listener)
+    assert not [note for note in listener.notes if "cannot write" in note]
+
+
+def test_folders_that_nothing_came_into_go_again_but_not_those_of_others(pairs: Path, tmp_path: Path) -> None:
+    (tmp_path / "theirs" / "work").mkdir(parents=True)
+    for place in ("deep/inside", "theirs"):
+        with pytest.raises(UsageError, match="no folder"):
+            train(pairs / "nowhere", tmp_path / place, Listener())
+    assert not (tmp_path / "deep" / "inside" / "work").exists()
+    assert (tmp_path / "theirs" / "work").is_dir()
 
 
 def test_a_stop_before_the_first_step_is_said(pairs: Path, tmp_path: Path) -> None:
@@ -131,6 +179,29 @@ def test_a_stop_before_the_first_step_is_said(pairs: Path, tmp_path: Path) -> No
     with pytest.raises(StartError, match="before the first step"):
         train(pairs, tmp_path, listener)
     assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize("interval", [0, 1000])
+def test_how_far_it_is_is_told_now_and_then(
+    interval: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(report, "LINE_INTERVAL", interval)
+    with report.Busy() as telling:
+        telling.busy("reading the photos, 3 so far")
+    assert capsys.readouterr().err == ("" if interval else "lptn: reading the photos, 3 so far\n")
+
+
+def test_how_far_it_is_is_told_on_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = MagicMock()
+    monkeypatch.setattr(report, "can_draw", lambda: True)
+    monkeypatch.setattr(report, "Bar", lambda: shown)
+    with report.Busy() as telling:
+        telling.busy("reading the photos, 3 so far")
+    assert shown.method_calls == [
+        call.start(None),
+        call.update(0, "reading the photos, 3 so far"),
+        call.close(),
+    ]
 
 
 def test_a_stop_is_obeyed_while_the_guide_is_followed(pairs: Path, tmp_path: Path) -> None:
@@ -169,9 +240,15 @@ def test_ctrl_c_while_photos_load_has_its_own_exit_code(
     assert not (tmp_path / "w").exists()
 
 
-def test_a_reader_of_json_that_goes_away_stops_the_run_and_loses_nothing(pairs: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("there_is_one", [False, True])
+def test_a_reader_of_json_that_goes_away_stops_the_run_and_loses_nothing(
+    pairs: Path, tmp_path: Path, there_is_one: bool
+) -> None:
     work, presets = tmp_path / "w", tmp_path / "p"
     words = ["--pairs", pairs, "--native-scale", 64, "--levels", 4, "--work", work, "-o", presets]
+    if there_is_one:
+        make_preset(presets, "mine")
+        words.append("--overwrite")
     command = [COMMAND, "train", "mine", *map(str, words), "-d", "cpu", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stderr
@@ -179,7 +256,13 @@ def test_a_reader_of_json_that_goes_away_stops_the_run_and_loses_nothing(pairs: 
         process.stdout.close()
         errors = process.stderr.read()
     assert process.returncode == 141
-    assert (work / "checkpoint.pt").exists() and (presets / "mine.toml").exists()
+    assert (work / "checkpoint.pt").exists()
+    if there_is_one:
+        assert (
+            "is left as it was" in errors
+            and read(presets / "mine.toml").description == "a small look for tests"
+        )
+        return
     assert f"lptn retouch photos/ -p {presets / 'mine.toml'}" in errors
 
 

@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from lptn_cli.atomic import write_atomic
+from lptn_cli.branches import Variant
 from lptn_cli.checkpoint import UNREADABLE
 from lptn_cli.errors import OutputError, StartError, WriteError
 from lptn_cli.network import LPTN, channels_last
@@ -163,6 +164,7 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         return {
             "network": self.network.state_dict(),
+            "variant": asdict(self.network.variant),
             "averaged": self.averaged,
             "optimizer": self.optimizer.state_dict(),
             "objective": self.objective.state(),
@@ -180,6 +182,7 @@ class Trainer:
         with _undamaged(checkpoint):
             self._require_like(checkpoint, state)
             self.network.load_state_dict(state["network"])
+            self.network.variant = Variant(**state.get("variant", asdict(self.network.variant)))
             self.optimizer.load_state_dict(state["optimizer"])
             self.objective.resume(state.get("objective", {}))
             self.generator.set_state(state["generator"])

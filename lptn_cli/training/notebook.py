@@ -11,9 +11,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from lptn_cli.atomic import reason, sweep, write_atomic
+from lptn_cli.atomic import reason, require_writable, sweep, write_atomic
 from lptn_cli.codecs.image import Pixels
-from lptn_cli.errors import StartError, UsageError, WriteError
+from lptn_cli.errors import OutputError, StartError, UsageError, WriteError
 from lptn_cli.photos import OWN_PICTURES
 from lptn_cli.training.loop import Step
 from lptn_cli.training.pictures import write_curves, write_sheet
@@ -26,11 +26,13 @@ FILES = ("log.jsonl", "losses.svg", "sheet.png")
 def work_folder(work: Path, *, resume: bool) -> Iterator[Path]:
     """Where the checkpoint is or will be, in a folder that is held for this run alone while inside.
 
-    Raises UsageError (another run is at work there, or was; files of others would be replaced), StartError
-    (nothing to resume).
+    It is made if need be, and goes again when nothing came of the run. Raises UsageError (another run is at
+    work there, or was; files of others would be replaced), StartError (nothing to resume), OutputError.
     """
     checkpoint = work / "checkpoint.pt"
-    with _not_left_empty(work), _alone_in(work):
+    missing = [folder for folder in (work, *work.parents) if not os.path.exists(folder)]  # noqa: PTH110
+    require_folder(work, "--work")
+    with _alone_in(work), _not_left_empty(missing):
         sweep(work, deep=False)
         begun = os.path.exists(checkpoint)  # noqa: PTH110  never raises
         if resume and not begun:
@@ -45,14 +47,24 @@ def work_folder(work: Path, *, resume: bool) -> Iterator[Path]:
         yield checkpoint
 
 
+def require_folder(folder: Path, option: str) -> None:
+    """Make the folder, which `option` names: now, not after the first minutes of training. Raises
+    OutputError."""
+    try:
+        require_writable(folder, option)
+    except WriteError as error:
+        raise OutputError(f"cannot write to the folder {folder} of {option}: {error}") from None
+
+
 @contextmanager
-def _not_left_empty(work: Path) -> Iterator[None]:
-    """Take the folder away again when nothing came of the run."""
+def _not_left_empty(folders: Sequence[Path]) -> Iterator[None]:
+    """Take folders, each within the next, away again when nothing came into them."""
     try:
         yield
     finally:
-        with suppress(OSError):  # it holds something, as it should
-            work.rmdir()
+        with suppress(OSError):  # they hold something, as they should
+            for folder in folders:
+                folder.rmdir()
 
 
 @contextmanager

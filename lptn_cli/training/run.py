@@ -5,31 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from lptn_cli.atomic import require_writable, sweep
+from lptn_cli.atomic import sweep
 from lptn_cli.branches import Variant
-from lptn_cli.checkpoint import place_for, run_of, write_preset
+from lptn_cli.checkpoint import place_for
 from lptn_cli.device import find_device
-from lptn_cli.errors import OutputError, StoppedError, UsageError, WriteError
+from lptn_cli.errors import StoppedError, UsageError
 from lptn_cli.network import LPTN
 from lptn_cli.preset import Preset, find, read
 from lptn_cli.signals import Stop
 from lptn_cli.training.data import Hear, load_groups, load_pairs
 from lptn_cli.training.guides import GUIDES
-from lptn_cli.training.loop import CHECKPOINT_SECONDS, Objective, Trainer, near_identity, read_state
-from lptn_cli.training.notebook import Notebook, Progress, work_folder
+from lptn_cli.training.loop import Objective, Trainer, near_identity, read_state
+from lptn_cli.training.making import Make, said_before
+from lptn_cli.training.notebook import Notebook, Progress, require_folder, work_folder
 from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.published import PublishedObjective
 from lptn_cli.training.reading import STOPPED_EARLY
 from lptn_cli.training.unpaired import UnpairedObjective
-from lptn_cli.translate import Retoucher, load_network
+from lptn_cli.translate import load_network
 
 OWN = Variant(padding="reflect", normalization="none", output="linear")
 RECOLOURING = replace(OWN, detail_colour="recoloured")
-SHEET = 24  # photos on a contact sheet
 # Photos without pairs: a context learns fewer by heart. With 163, the error on photos held back was three
 # times that on photos trained on, without one 1.7 times; with 750 it is 1.2 times. With pairs, whose inputs
 # vary and need no telling apart, 150 came 2.3 dB nearer in six minutes than without one.
@@ -140,11 +139,7 @@ def train(
     place = place_for(name, to, overwrite=overwrite or resume)
     on = find_device(device)
     preset = _preset_to_start_with(start, native_scale)
-    for folder, option in ((work, "--work"), (to, "-o")):  # now, not after the first minutes of training
-        try:
-            require_writable(folder, option)
-        except WriteError as error:
-            raise OutputError(f"cannot write to the folder {folder} of {option}: {error}") from None
+    require_folder(to, "-o")
     with work_folder(work, resume=resume) as checkpoint:
         sweep(to, deep=False)
         state = read_state(checkpoint) if resume else None  # damaged: now, not after all photos are read
@@ -162,80 +157,23 @@ def train(
         trainer = Trainer(network, source.objective, on, seed, options)
         if state is not None:
             trainer.resume(checkpoint, state)
-            said = _said_before(place, trainer, said, overwrite=overwrite)
+            said = said_before(place, trainer, said, overwrite=overwrite)
         trainer.said = dict(said)
         begun_at = trainer.step
         notebook = Notebook(work, report, begun_at=begun_at)
-        make = _Make(name, to, native_scale, device, source, notebook, overwrite, stop)
+        words = {"native_scale": native_scale, "keeps_grey": source.keeps_grey}
+        make = Make(place, words, source.counts, device, notebook, overwrite, stop)
         trainer.run(minutes, checkpoint, notebook.step, stop, on_checkpoint=make)
         if not trainer.step:
             raise StoppedError(STOPPED_EARLY)
-        if make.spared:
-            fact = f"stopped after {trainer.seconds:.0f} s; {place} is left as it was"
-            raise StoppedError(f"{fact}; go on with --resume --overwrite")
         if trainer.step == begun_at:
             make(trainer)
             if not stop.asked:
                 report.note(f"the {minutes:g} minutes are used up; give more --minutes to go on")
-        return read(to / f"{name}.toml")
-
-
-@dataclass
-class _Make:
-    """Makes the preset NAME of what a run has learned so far, and a sheet of what it does."""
-
-    name: str
-    to: Path
-    native_scale: int
-    device: str
-    source: Source
-    notebook: Notebook
-    overwrite: bool  # a preset that another run made or that came there meanwhile
-    stop: Stop
-    spared: bool = False  # such a preset, by a run that was stopped when it had hardly begun
-
-    def __call__(self, trainer: Trainer) -> None:
-        weights = self.to / f"{self.name}.safetensors"
-        own = run_of(weights) == trainer.run_id
-        hardly_begun = self.stop.asked and trainer.seconds < CHECKPOINT_SECONDS
-        self.spared = hardly_begun and self.overwrite and weights.exists() and not own
-        if not self.spared:
-            self._make(trainer, overwrite=self.overwrite or own)
-
-    def _make(self, trainer: Trainer, *, overwrite: bool) -> None:
-        spent = f"{trainer.seconds / 60:.0f} minutes" if trainer.seconds >= 60 else f"{trainer.seconds:.0f} s"
-        said = {
-            **trainer.said,
-            "native_scale": self.native_scale,
-            "keeps_grey": self.source.keeps_grey,
-            "trained": f"{trainer.step} steps in {spent}, {self.source.counts}",
-        }
-        network, run_id = trainer.averaged_network(), trainer.run_id
-        made = write_preset(self.name, self.to, network, said, overwrite=overwrite, run_id=run_id)
-        look = Retoucher(made, self.device)
-        self.notebook.sheet([(photo, look(photo)) for photo in self.source.objective.examples[:SHEET]])
-
-
-def _said_before(
-    place: Path, trainer: Trainer, said: Mapping[str, str], *, overwrite: bool
-) -> dict[str, Any]:
-    """What is said of the preset of a run that is resumed: what is given now, else what its TOML says, its
-    strength too, else what was given before.
-
-    Raises UsageError: what lies at its place is another preset.
-    """
-    before: dict[str, Any] = dict(trainer.said)
-    weights = place.with_suffix(".safetensors")
-    if place.exists() or weights.exists():
-        same = run_of(weights) == trainer.run_id
-        if not same and not overwrite:
-            fact = f"the preset {place.stem} in {place.parent} is not of the run that is to be resumed"
-            raise UsageError(f"{fact}; give its folder with -o, or replace it with --overwrite")
-        if same and place.exists():
-            made = read(place)
-            before = {"description": made.description, "license": made.license}
-            before |= {"strength": made.strength} if made.strength != 1 else {}
-    return {**before, **{key: words for key, words in said.items() if words}}
+        if make.spared:
+            fact = f"stopped after {trainer.seconds:.0f} s; {place} is left as it was"
+            raise StoppedError(f"{fact}, what was learned is in {work}; go on with --resume --overwrite")
+        return read(place)
 
 
 def _preset_to_start_with(start: str | None, native_scale: int) -> Preset | None:
