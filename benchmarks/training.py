@@ -25,7 +25,7 @@ from lptn_cli.training.loop import Objective, Trainer, near_identity
 from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.published import PublishedObjective
 from lptn_cli.training.reading import Pair
-from lptn_cli.training.run import OWN
+from lptn_cli.training.run import OWN, RECOLOURING
 from lptn_cli.training.unpaired import UnpairedObjective
 
 SIDE = 256
@@ -39,7 +39,11 @@ def main() -> None:
     batches.CROP = 1.0  # no smaller windows
     trainers = {
         f"{way}, {levels} levels": Trainer(
-            near_identity(LPTN(num_high=levels, variant=OWN, context=True)), objective, CPU
+            near_identity(
+                LPTN(num_high=levels, variant=OWN if way == "pairs" else RECOLOURING, context=True)
+            ),
+            objective,
+            CPU,
         )
         for way, objective in _objectives().items()
         for levels in (3, 4)
