@@ -232,3 +232,21 @@ def test_ctrl_c_while_modules_load_ends_at_once(how: str, code: int, tmp_path: P
         command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment()
     )
     assert (done.returncode, done.stdout, done.stderr) == (code, "went on\n" if code == 0 else "", "")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["lptn_cli.__main__ as it; it.main()", "runpy; runpy.run_module('lptn_cli', run_name='__main__')"],
+)
+def test_ctrl_c_while_the_command_itself_loads_ends_without_a_word(entry: str) -> None:
+    code = f"""
+import signal, sys
+class Impatient:
+    def find_spec(self, name, *_):
+        if name == "lptn_cli.cli":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Impatient())
+import {entry}
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
