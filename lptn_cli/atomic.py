@@ -64,9 +64,9 @@ def write_atomic(
     appears at path, so that whatever is noted of it is there even if the process is killed in between.
     option: the one that names the folder.
 
-    Not synced to the disk: after a power cut a fresh output may be empty, and the manifest's size tells.
-    Without overwrite, a file that is at path, or appears there meanwhile, is left alone. On any failure and
-    on Ctrl-C no temporary file stays. Raises WriteError, a phrase without the file's name.
+    It is on the disk before it appears, so that a power cut leaves a whole file or none. Without overwrite,
+    a file that is at path, or appears there meanwhile, is left alone. On any failure and on Ctrl-C no
+    temporary file stays. Raises WriteError, a phrase without the file's name.
     """
     part = path.parent / f".lptn-{_machine()}-{os.getpid()}-{os.urandom(8).hex()}.part"
     try:
@@ -76,6 +76,8 @@ def write_atomic(
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
+                file.flush()
+                await_disk(file.fileno())
             if mtime_ns is not None:
                 os.utime(part, ns=(mtime_ns, mtime_ns))
             if before is not None:
@@ -95,6 +97,15 @@ def write_atomic(
         raise _write_error(error, option) from error
 
 
+def await_disk(descriptor: int) -> None:
+    """Return when what was written there lies on the disk; a file system that cannot say so is believed."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+            raise
+
+
 def require_writable(folder: Path, option: str = "-o") -> None:
     """Make the folder, which `option` names, if need be, and see whether it takes a file.
 
@@ -108,21 +119,17 @@ def require_writable(folder: Path, option: str = "-o") -> None:
         raise _write_error(error, option) from error
 
 
-def sweep(folder: Path, *, deep: bool = True) -> int:
-    """Remove temporary files of dead runs in the folder, and anywhere below it if deep; how many went.
+def sweep(folder: Path) -> int:
+    """Remove temporary files of dead runs in the folder itself; how many went.
 
-    Dead: of this machine with no process of that number, or over a day old. Links to folders are not
-    followed. What cannot be listed or removed stays, silently: the run itself will say what matters.
+    Dead: of this machine with no process of that number, or over a day old. What cannot be listed or removed
+    stays, silently: the run itself will say what matters.
     """
     swept = 0
-    folders = [os.fspath(folder)]
-    while folders:
-        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    folders += [entry.path] if deep else []
-                elif (match := _PART.fullmatch(entry.name)) and entry.is_file(follow_symlinks=False):
-                    swept += _remove_if_dead(entry, match[1], match[2])
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if (match := _PART.fullmatch(entry.name)) and entry.is_file(follow_symlinks=False):
+                swept += _remove_if_dead(entry, match[1], match[2])
     return swept
 
 

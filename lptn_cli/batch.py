@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from lptn_cli.discover import discover, is_folder
 from lptn_cli.errors import NoPhotosError, OutputError, UsageError, WriteError
 from lptn_cli.manifest import Manifest
 from lptn_cli.photos import Photo, shown
-from lptn_cli.plan import STDOUT, Job, Jobs
+from lptn_cli.plan import STDOUT, Job, Jobs, folded, refuse_twins
 from lptn_cli.plan import plan as named
 from lptn_cli.report import Outcome, Report
 from lptn_cli.signals import drain_on_signals
@@ -127,27 +126,12 @@ def show_plan(jobs: Jobs, settings: Settings, destination: Destination, report: 
     folder = destination.manifest_folder(jobs)
     manifest = Manifest.peek(folder) if folder else None
     if manifest and not settings.overwrite:
-        _refuse_results_of_others(jobs, manifest)
+        manifest.refuse_results_of_others(jobs)
     for job in jobs:
         state = _state(job, settings, manifest)
         report.plan(job, state)
         report.counts.failed += state in ("unreadable", "exists")
     return report.counts.exit_code
-
-
-def _refuse_results_of_others(jobs: Jobs, manifest: Manifest) -> None:
-    """Raise UsageError for an output that was made from a photo which is still there but not of this run."""
-    ours: set[str] = set()
-    for job in () if manifest.is_empty else jobs:
-        other = manifest.result_of_another(job)
-        if other is None or job.photo.problem:
-            continue
-        ours = ours or {os.path.realpath(photo.path) for photo in jobs.photos}
-        if os.path.realpath(other) not in ours:
-            raise UsageError(
-                f"{shown(job.photo.path)} would replace {shown(job.output)}, the result of {shown(other)}; "
-                "choose another folder with -o, tell them apart with --name, or replace it with --overwrite"
-            )
 
 
 def _state(job: Job, settings: Settings, manifest: Manifest | None) -> str:
@@ -188,10 +172,13 @@ def run(
         if any(job.output.is_relative_to(folder / PICTURES) for job in jobs):
             raise UsageError(f"results would go among the pictures of --compare, {PICTURES}/; leave it out")
     with Manifest.open(folder, str(destination.shard or "")) as manifest:
+        if manifest.folds_case:
+            refuse_twins(jobs.whole, folded)
         if not settings.overwrite:
-            _refuse_results_of_others(jobs, manifest)
+            manifest.refuse_results_of_others(jobs)
         if not isinstance(folder, Remote):
-            sweep(folder)
+            for each in {folder, folder / photos.PARTS, *(job.output.parent for job in jobs)}:
+                sweep(each)
         code = _run(jobs, settings, manifest, report, folder, engine, max_errors)
         if compare:
             manifest.reload()
@@ -207,7 +194,7 @@ def _refuse_unwritable(output: Path) -> None:
         return
     try:
         require_writable(output.parent)
-        sweep(output.parent, deep=False)
+        sweep(output.parent)
     except WriteError as error:
         raise OutputError(f"{shown(output.parent)}: {error}") from error
 

@@ -15,25 +15,22 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
-import itertools
 import os
-import stat
 import threading
 import time
 from pathlib import Path
 from types import TracebackType
 
-from lptn_cli.atomic import reason, write_atomic
-from lptn_cli.errors import OutputError, WriteError
-from lptn_cli.noted import Noted, latest, line_of
-from lptn_cli.parts import Parts, read_parts
+from lptn_cli.atomic import await_disk, reason
+from lptn_cli.errors import OutputError, UsageError, WriteError
+from lptn_cli.manifest_files import Tails, is_at, load_all, load_to_append
+from lptn_cli.noted import Noted, line_of
+from lptn_cli.parts import Parts
 from lptn_cli.photos import MANIFEST as NAME
 from lptn_cli.photos import PARTS, shown
-from lptn_cli.plan import Job
-from lptn_cli.storage import Entry, Remote, explained, file_status, forget_listings, located
+from lptn_cli.plan import Job, Jobs
+from lptn_cli.storage import Entry, Remote, explained, file_status, located
 
-_SPARE_LINES = 1000  # superseded lines beyond as many as live ones that are worth a rewrite
 _CLOCK = 2_000_000_000  # ns; FAT keeps times to two seconds, network disks may round later
 _CLOCKS = 900_000_000_000  # ns; ours and a bucket's: S3 refuses a request that is 15 minutes off
 
@@ -54,7 +51,8 @@ class Manifest:
         self._path, self._descriptor = path, descriptor
         self._parts = parts
         self._torn = False
-        self._lock = threading.Lock()
+        self._lock, self._reloading = threading.Lock(), threading.Lock()
+        self._tails = Tails(folder)
 
     @classmethod
     def open(cls, folder: Path, part: str = "", *, blank: bool = False) -> Manifest:
@@ -65,18 +63,18 @@ class Manifest:
         """
         if isinstance(folder, Remote):
             try:
-                return cls(folder, {} if blank else _load_all(folder), parts=Parts(folder))
+                return cls(folder, {} if blank else load_all(folder), parts=Parts(folder))
             except (OSError, WriteError) as error:
                 why = explained(error) if isinstance(error, OSError) else error
                 raise OutputError(f"{folder}: {why}") from error
         path = folder / PARTS / f"{part}.jsonl" if part else folder / NAME
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            entries, descriptor = _load_to_append(path)
+            entries, descriptor = load_to_append(path)
             try:
                 if (folder / PARTS).is_dir():
                     (folder / NAME).touch()  # marks the folder as one of results
-                    entries = entries if blank else _load_all(folder)
+                    entries = entries if blank else load_all(folder)
                 if not os.access(folder, os.W_OK | os.X_OK):
                     raise PermissionError(errno.EACCES, "")
             except OSError:
@@ -94,7 +92,7 @@ class Manifest:
         """The same for a dry run: only read, nothing is made, and one that cannot be read is empty."""
         entries: dict[str, Noted] = {}
         with contextlib.suppress(OSError):
-            entries = _load_all(folder)
+            entries = load_all(folder)
         return cls(folder, entries)
 
     def up_to_date(self, job: Job, settings: str, *, listed: bool = False) -> bool:
@@ -128,11 +126,37 @@ class Manifest:
     def is_empty(self) -> bool:
         return not self._entries
 
+    @property
+    def folds_case(self) -> bool:
+        """Whether a.jpg and A.jpg are one file in the folder, as on macOS and on memory cards."""
+        return not isinstance(self._folder, Remote) and (self._folder / NAME.upper()).exists()
+
     def knows(self, output: Path) -> bool:
         """Whether lptn wrote a file of that name, whatever has become of it."""
         return self._key(output) in self._entries
 
-    def result_of_another(self, job: Job) -> str | None:
+    def refuse_results_of_others(self, jobs: Jobs) -> None:
+        """Raise UsageError for an output that was made from a photo which is still there but not of this run,
+        or from another one on stdin."""
+        ours: set[str] = set()
+        for job in () if self.is_empty else jobs:
+            if job.photo.data is not None and self.owns(job.output):
+                raise UsageError(
+                    f"{shown(job.output)} is the result of an earlier photo from stdin; name this one's with "
+                    "-o FILE, or replace it with --overwrite"
+                )
+            other = self._result_of_another(job)
+            if other is None or job.photo.problem:
+                continue
+            ours = ours or {os.path.realpath(photo.path) for photo in jobs.photos}
+            if os.path.realpath(other) not in ours:
+                raise UsageError(
+                    f"{shown(job.photo.path)} would replace {shown(job.output)}, the result of "
+                    f"{shown(other)}; choose another folder with -o, tell them apart with --name, or replace "
+                    "it with --overwrite"
+                )
+
+    def _result_of_another(self, job: Job) -> str | None:
         """The place of another photo that the output was made from, if both are still there; a URL is taken
         for one that is."""
         entry = self._entries.get(self._key(job.output))
@@ -143,10 +167,13 @@ class Manifest:
 
     def reload(self) -> None:
         """See what other runs on the same folder have finished meanwhile."""
-        with contextlib.suppress(OSError):
-            entries = _load_all(self._folder)
+        with contextlib.suppress(OSError), self._reloading:
+            remote = isinstance(self._folder, Remote)
+            entries = load_all(self._folder) if remote else self._tails.added()
             with self._lock:
-                self._entries = self._entries | entries
+                for key, entry in entries.items():
+                    if key not in self._entries or self._entries[key].noted <= entry.noted:
+                        self._entries[key] = entry
 
     def record(self, job: Job, settings: str, status: os.stat_result | Entry) -> None:
         """Note the photo as finished: `status` is that of its output, which is about to be put in place.
@@ -161,7 +188,7 @@ class Manifest:
             made = (key, status.st_size, status.st_mtime_ns)
             source = (_place(photo.path), photo.size, photo.mtime_ns)
             old = self._entries.get(key)
-            before = (old.output_size, old.output_mtime_ns) if old else ()
+            before = self._there(job.output, old)
             now = max(time.time_ns(), old.noted + 1 if old else 0)  # clocks are set back
             entry = Noted(*made, *source, settings, now, *before)
             if self._parts:
@@ -173,6 +200,15 @@ class Manifest:
         except OSError as error:
             fact, remedy = reason(error)
             raise WriteError(f"cannot be noted as done, so it was not written: {fact}; {remedy}") from error
+
+    @staticmethod
+    def _there(output: Path, old: Noted | None) -> tuple[int, int] | tuple[()]:
+        """Size and time of the result that is there and that `old` tells of: its own or, where it never came,
+        of the one that it was to replace."""
+        found = file_status(output) if old else None
+        if old is None or found is None or old.came(found.st_size, found.st_mtime_ns):
+            return (old.output_size, old.output_mtime_ns) if old else ()
+        return old.before_size, old.before_mtime_ns
 
     def keep_time(self, job: Job, settings: str) -> None:
         """Give a finished output of ours its input's time, where it has another. Raises OutputError."""
@@ -211,86 +247,16 @@ class Manifest:
         """One write of the whole line: with O_APPEND, lines of several processes do not mix."""
         if self._descriptor is None:
             raise ValueError("this manifest is closed or was opened for reading only")
-        if self._path and not _is_at(self._descriptor, self._path):  # the disk was taken away, or the folder
+        if self._path and not is_at(self._descriptor, self._path):  # the disk was taken away, or the folder
             raise FileNotFoundError(errno.ENOENT, "")
         line = b"\n" + line if self._torn else line
         self._torn = True  # until the whole line is known to be there
         if os.write(self._descriptor, line) < len(line):
             raise OSError(errno.ENOSPC, "")
+        await_disk(self._descriptor)
         self._torn = False
 
 
 def _place(path: Path) -> str:
     """What a photo is known by: its absolute path, or its URL."""
     return str(path) if isinstance(path, Remote) else os.path.abspath(path)  # noqa: PTH100  `..` resolved
-
-
-def _load_to_append(path: Path) -> tuple[dict[str, Noted], int]:
-    """The entries by output, and a descriptor from `_hold`; compacts the file where that is worth it."""
-    for worth_it in (True, False):
-        descriptor = _hold(path)
-        try:
-            entries, lines = _load(path)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        if not (worth_it and lines > 2 * len(entries) + _SPARE_LINES):
-            break
-        os.close(descriptor)  # its shared lock would keep us out as well
-        _compact(path)
-    return entries, descriptor
-
-
-def _load_all(folder: Path) -> dict[str, Noted]:
-    """The entries by output of every writer. Raises OSError."""
-    if isinstance(folder, Remote):
-        forget_listings()
-        return latest(read_parts(folder))[0]
-    paths = (folder / NAME, *sorted((folder / PARTS).glob("*.jsonl")))
-    with contextlib.ExitStack() as files:
-        lines = [files.enter_context(path.open("rb")) for path in paths if path.is_file()]
-        return latest(itertools.chain.from_iterable(lines))[0]
-
-
-def _load(path: Path) -> tuple[dict[str, Noted], int]:
-    """The entries by output, and how many lines there are, good or not."""
-    with path.open("rb") as file:
-        return latest(file)
-
-
-def _hold(path: Path) -> int:
-    """A descriptor to append by, with the shared lock, after a newline. Raises OSError."""
-    while True:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        descriptor = os.open(path, flags, 0o666)
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise OSError(errno.EINVAL, f"{NAME} is not a regular file")
-            with contextlib.suppress(OSError):  # a file system without locks
-                fcntl.flock(descriptor, fcntl.LOCK_SH)  # waits only while another run compacts
-            if _is_at(descriptor, path):
-                size = os.fstat(descriptor).st_size
-                if size and os.pread(descriptor, 1, size - 1) != b"\n":
-                    os.write(descriptor, b"\n")  # the last run was cut off within a line
-                return descriptor
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)  # replaced while we waited
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _compact(path: Path) -> None:
-    """Keep only the last line of each output, unless another run has the manifest open."""
-    with contextlib.suppress(OSError, WriteError), path.open("r+b") as file:  # r+: NFS wants it for this lock
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if _is_at(file.fileno(), path):
-            entries, _ = latest(file)
-            write_atomic(path, b"".join(map(line_of, entries.values())), overwrite=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import stat
@@ -64,6 +65,7 @@ def listed(source: str, *, null: bool) -> list[Path]:
         text = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     except OSError as error:
         raise UsageError(f"--files-from {shown(source)}: {why_not(error, 'no such file')}") from error
+    text = text.removeprefix(codecs.BOM_UTF8)
     if not null and b"\0" in text:
         raise UsageError(f"--files-from {shown(source)}: its paths end in NUL; add -0")
     paths = text.split(b"\0") if null else (line.removesuffix(b"\r") for line in text.split(b"\n"))

@@ -141,9 +141,8 @@ def retouch_all(
         outcomes.put(None)
 
     threads = [threading.Thread(target=work, name=f"photo-{n}") for n in range(min(workers, len(jobs)))]
-    for thread in threads:
-        thread.start()
-    running = len(threads)
+    started = _start(threads)
+    running = len(started)
     try:
         while running:
             outcome = outcomes.get()
@@ -155,5 +154,19 @@ def retouch_all(
                 stop.asked = True
     finally:
         stop.asked = True  # should the report fail, the photos in work are still finished and recorded
-        for thread in threads:
+        for thread in started:
             thread.join()
+
+
+def _start(threads: Sequence[threading.Thread]) -> list[threading.Thread]:
+    """Start as many as the system allows (containers and clusters limit them); those that did start."""
+    started: list[threading.Thread] = []
+    for thread in threads:
+        try:
+            thread.start()
+        except RuntimeError:
+            if not started:
+                raise
+            break
+        started.append(thread)
+    return started

@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import string
+import unicodedata
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -56,8 +57,16 @@ class Jobs(Sequence[Job]):
     def __getitem__(self, place: int | slice) -> Job | Jobs:
         if isinstance(place, slice):
             return Jobs(self.photos, self._make, self._numbers[place])
-        number = self._numbers[place]
+        return self.numbered(self._numbers[place])
+
+    def numbered(self, number: int) -> Job:
+        """The job of that number, whether or not it is among these."""
         return self._make(self.photos[number - 1], number)
+
+    @property
+    def whole(self) -> Jobs:
+        """Those of all photos, of which these may be a part."""
+        return Jobs(self.photos, self._make, range(1, len(self.photos) + 1))
 
 
 @dataclass(frozen=True)
@@ -140,7 +149,7 @@ def plan(
             return Job(number, photo, folder / below, chosen)
 
     jobs = Jobs(photos, make, range(1, len(photos) + 1))
-    folders = _refuse_twins(jobs)
+    folders = refuse_twins(jobs)
     _refuse_inputs(jobs, folders)
     return jobs
 
@@ -217,15 +226,19 @@ def _sound(jobs: Jobs) -> Iterator[Job]:
     return (job for job in jobs if not job.photo.problem)
 
 
-def _refuse_twins(jobs: Jobs) -> list[Path]:
-    """No two jobs write one file, and none needs a folder where another writes a file; all the folders."""
+def refuse_twins(jobs: Jobs, spelled: Callable[[Path], str] = os.fspath) -> list[Path]:
+    """Raise UsageError where two jobs write one file, or one needs a folder where another writes a file.
+
+    spelled: what tells files apart; `folded` on disks for which names in upper and lower case are the same.
+    Returns all the folders.
+    """
     remedy = "tell them apart with --name, for example '{dir}/{stem}-{n}{ext}', or --exclude some"
     writers: dict[int, int] = {}  # number of a job by its output's hash, as the names would be 200 MB
     parents: dict[Path, int] = {}
     for job in _sound(jobs):
-        name = os.path.normcase(job.output)
+        name = spelled(job.output)
         number = writers.setdefault(hash(name), job.number)
-        if number != job.number and os.path.normcase((other := jobs[number - 1]).output) == name:
+        if number != job.number and spelled((other := jobs.numbered(number)).output) == name:
             pair = f"{shown(other.photo.path)} and {shown(job.photo.path)}"
             raise UsageError(f"{pair} would both be written to {shown(job.output)}; {remedy}")
         for parent in job.output.parents:
@@ -233,14 +246,19 @@ def _refuse_twins(jobs: Jobs) -> list[Path]:
                 break
             parents[parent] = job.number
     for parent, number in parents.items():
-        name = os.path.normcase(parent)
-        writer = jobs[writers.get(hash(name), number) - 1]
-        if writer.number != number and os.path.normcase(writer.output) == name:
+        name = spelled(parent)
+        writer = jobs.numbered(writers.get(hash(name), number))
+        if writer.number != number and spelled(writer.output) == name:
             raise UsageError(
                 f"{shown(writer.photo.path)} would be written to {shown(parent)}, which must be a folder "
-                f"for {shown(jobs[number - 1].photo.path)}; {remedy}"
+                f"for {shown(jobs.numbered(number).photo.path)}; {remedy}"
             )
     return list(parents)
+
+
+def folded(path: Path) -> str:
+    """The same for names that macOS, exFAT or NTFS take for one."""
+    return unicodedata.normalize("NFC", os.fspath(path)).casefold()
 
 
 def _refuse_inputs(jobs: Jobs, folders: Sequence[Path]) -> None:
@@ -262,7 +280,7 @@ def _refuse_inputs(jobs: Jobs, folders: Sequence[Path]) -> None:
     for job in _sound(jobs) if existing else ():
         identity = _identity(job.photo.path)
         if identity in existing:
-            raise _overwrites(jobs[existing[identity] - 1], job.photo)
+            raise _overwrites(jobs.numbered(existing[identity]), job.photo)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -21,8 +21,8 @@ SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 def heard() -> list[signal.Signals]:
-    """SIGNALS, less the one that nohup has ignored."""
-    return [each for each in SIGNALS if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN]
+    """SIGNALS, less those that nohup, or a shell for its jobs in the background, has ignored."""
+    return [each for each in SIGNALS if signal.getsignal(each) != signal.SIG_IGN]
 
 
 class Stop:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -220,3 +221,26 @@ def test_before_hears_of_the_finished_file_and_may_call_it_off(tmp_path: Path) -
         write_atomic(path, b"other", overwrite=True, before=refuse)
     assert path.read_bytes() == b"four"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_it_is_on_the_disk_before_it_appears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.jpg"
+    seen: list[tuple[int, bool]] = []
+    monkeypatch.setattr(os, "fsync", lambda number: seen.append((os.fstat(number).st_size, path.exists())))
+    write_atomic(path, b"photo", overwrite=False)
+    assert seen == [(5, False)] and path.read_bytes() == b"photo"
+
+
+@pytest.mark.parametrize(
+    ("code", "raises"), [(errno.EINVAL, False), (errno.ENOSYS, False), (errno.EIO, True)]
+)
+def test_a_disk_that_cannot_say_so_is_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, raises: bool
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(code, "")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(WriteError, match="the disk reports an error") if raises else nullcontext():
+        write_atomic(tmp_path / "x.jpg", b"photo", overwrite=False)
+    assert names(tmp_path) == ([] if raises else ["x.jpg"])

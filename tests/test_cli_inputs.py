@@ -214,3 +214,33 @@ def test_streams_that_are_closed(folder: Path, preset: Preset) -> None:
     assert all(load(out / name).pixels.size for name in ("a.jpg", "b.jpg", "sub/c.png"))
     lines = (out / ".lptn-manifest.jsonl").read_text().splitlines()
     assert len([json.loads(line) for line in lines]) == 3
+
+
+def test_a_second_image_from_stdin_does_not_replace_the_first(folder: Path, retouch: Retouch) -> None:
+    out = folder.parent / "out"
+    data = (folder / "a.jpg").read_bytes()
+    assert retouch("-", "-o", out, stdin=data).code == 0
+    before = (out / "stdin.jpg").read_bytes()
+    again = retouch("-", "-o", out, stdin=(folder / "b.jpg").read_bytes())
+    assert again.code == 2 and "stdin.jpg is the result of an earlier photo from stdin" in again.error
+    assert (out / "stdin.jpg").read_bytes() == before
+    assert retouch("-", "-o", out, "--overwrite", stdin=data).code == 0
+
+
+def test_a_list_may_begin_with_a_byte_order_mark(
+    folder: Path, retouch: Retouch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "list").write_bytes(b"\xef\xbb\xbfa.jpg\r\nsub/c.png\r\n")
+    ran = retouch("-o", folder / "out", "--dry-run", "--files-from", folder / "list")
+    assert planned(ran) == ["a.jpg", "c.png"]
+
+
+def test_names_in_upper_and_lower_case_where_they_are_one_file(folder: Path, retouch: Retouch) -> None:
+    """As on macOS: the manifest is found under its name in capitals too."""
+    out = folder.parent / "out"
+    save(folder / "A.JPG", photo(40, 56))
+    assert retouch(folder / "a.jpg", folder / "A.JPG", "-o", out).code == 0  # here they are two
+    (out / ".LPTN-MANIFEST.JSONL").touch()
+    ran = retouch(folder / "a.jpg", folder / "A.JPG", "-o", out)
+    assert ran.code == 2 and "would both be written to" in ran.error and "A.JPG" in ran.error

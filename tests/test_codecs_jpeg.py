@@ -262,3 +262,17 @@ def test_no_gps_drops_vendor_segments_and_second_copies() -> None:
     assert samples.GPS_WORDS in again(data)
     written = again(data, EncodeOptions("jpeg", metadata="no-gps"))
     assert samples.GPS_WORDS not in written and b"GoPro" not in written and b"Paris" in written
+
+
+def test_content_credentials_of_the_old_picture_go_and_other_boxes_stay() -> None:
+    def box(number: int, part: int, label: bytes) -> tuple[int, bytes]:
+        start = b"JP" + number.to_bytes(2, "big") + part.to_bytes(4, "big") + b"\x00\x00\x02\x00jumb"
+        return 0xEB, start + label
+
+    signed = b"\x00\x00\x00\x26jumdc2pa\x00\x11\x00\x10 and more"
+    other = b"\x00\x00\x00\x26jumdjson\x00\x11\x00\x10 of a 360"
+    data = samples.jpeg(box(1, 1, signed), box(2, 1, other), box(1, 2, b"the rest of what is signed"))
+    image = codecs.decode(data)
+    assert image.note == "had Content Credentials (C2PA), dropped as it shows the photo before retouching"
+    written = codecs.encode(image, EncodeOptions("jpeg"))
+    assert b"c2pa" not in written and b"is signed" not in written and b"of a 360" in written

@@ -198,3 +198,18 @@ def test_a_comment_stands_beside_what_the_camera_calls_the_picture(comment: byte
     with tifffile.TiffFile(io.BytesIO(written)) as file:
         said = camera + (b"" if comment in camera else b"\n" + comment)
         assert file.pages.first.description.encode() == said
+
+
+def test_a_first_page_that_is_a_smaller_copy_is_refused() -> None:
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as writer:
+        writer.write(samples.photo(20, 30), photometric="rgb", subfiletype=1, metadata=None)
+        writer.write(samples.photo(40, 60), photometric="rgb", metadata=None)
+    with pytest.raises(UnsupportedError, match="a smaller copy of a later one; export that page"):
+        codecs.decode(buffer.getvalue())
+
+
+def test_layers_that_are_lost_are_said() -> None:
+    layers = (37724, "B", 6, b"8BIMxx", True)
+    image = codecs.decode(tiff(samples.photo(20, 30), photometric="rgb", extratags=[layers]))
+    assert image.note == "had Photoshop's layers, only the picture that they make is kept"

@@ -181,3 +181,14 @@ def test_unknown_fields_of_a_later_version_do_no_harm(out: Path, job: Job) -> No
     path = out / NAME
     path.write_text(json.dumps(json.loads(path.read_text()) | {"colour": "blue"}) + "\n")
     assert Manifest.peek(out).up_to_date(job, "s")
+
+
+def test_ours_stays_ours_after_replacements_that_never_came(out: Path, job: Job) -> None:
+    record(out, job)
+    with Manifest.open(out) as manifest:
+        for size in (11, 12):  # each noted, and cut off before its file was in place
+            manifest.record(job, "new", Entry("x.jpg", False, size, job.output.stat().st_mtime_ns + 10**10))
+            assert manifest.owns(job.output) and not manifest.up_to_date(job, "new")
+    assert Manifest.peek(out).owns(job.output)
+    job.output.write_bytes(b"somebody else's")
+    assert not Manifest.peek(out).owns(job.output)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lptn_cli import manifest as manifest_module
+from lptn_cli import manifest_files as files_module
 from lptn_cli.errors import OutputError, WriteError
 from lptn_cli.manifest import Manifest
 from lptn_cli.photos import MANIFEST as NAME
@@ -29,7 +29,7 @@ def lines(out: Path) -> int:
 def test_superseded_lines_are_compacted_on_opening(
     tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(manifest_module, "_SPARE_LINES", 4)
+    monkeypatch.setattr(files_module, "_SPARE_LINES", 4)
     jobs = [make_job(tmp_path, f"{n}.jpg") for n in range(2)]
     for settings in ("a", "b", "c", "d"):
         record(out, *jobs, settings=settings)
@@ -47,7 +47,7 @@ def test_no_compacting_under_a_run_that_has_it_open(
     tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else what that run records from then on goes to a file that is no longer there."""
-    monkeypatch.setattr(manifest_module, "_SPARE_LINES", 0)
+    monkeypatch.setattr(files_module, "_SPARE_LINES", 0)
     jobs = [make_job(tmp_path, f"{n}.jpg") for n in range(2)]
     with Manifest.open(out) as first:
         for settings in "abcde":
@@ -85,7 +85,7 @@ def test_works_where_there_are_no_locks(out: Path, job: Job, monkeypatch: pytest
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
-    monkeypatch.setattr(manifest_module, "_SPARE_LINES", 0)
+    monkeypatch.setattr(files_module, "_SPARE_LINES", 0)
     for settings in "abcd":
         record(out, job, settings=settings)
     assert lines(out) == 4
@@ -154,7 +154,7 @@ def test_close_twice_and_record_after_close(out: Path, job: Job) -> None:
 def test_nothing_stays_open(out: Path, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     if not Path("/dev/fd").is_dir():
         pytest.skip("needs /dev/fd")
-    monkeypatch.setattr(manifest_module, "_SPARE_LINES", 0)
+    monkeypatch.setattr(files_module, "_SPARE_LINES", 0)
     before = len(list(Path("/dev/fd").iterdir()))
     for settings in "abcdef":
         record(out, job, settings=settings)
@@ -249,3 +249,34 @@ def test_a_fifo_in_its_place_never_hangs(out: Path) -> None:
     with pytest.raises(OutputError):
         Manifest.open(out)
     Manifest.peek(out)
+
+
+def test_a_line_is_on_the_disk_before_its_photo(out: Path, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    with Manifest.open(out) as manifest:
+        monkeypatch.setattr(os, "fsync", lambda number: sizes.append(os.fstat(number).st_size))
+        manifest.record(job, "s", job.output.stat())
+    assert sizes == [(out / NAME).stat().st_size] and sizes[0] > 0
+
+
+def test_what_others_add_is_read_once(tmp_path: Path, out: Path, job: Job) -> None:
+    record(out, job)
+    tails = files_module.Tails(out)
+    assert set(tails.added()) == {"x.jpg"} and tails.added() == {}
+    record(out, make_job(tmp_path, "y.jpg"))
+    with (out / NAME).open("ab") as file:
+        file.write(b'{"output": "on its w')
+    assert set(tails.added()) == {"y.jpg"} and tails.added() == {}
+    files_module._compact(out / NAME)  # the file is another, even should it be longer
+    assert set(tails.added()) == {"x.jpg", "y.jpg"}
+
+
+def test_an_older_line_that_is_read_later_changes_nothing(out: Path, job: Job) -> None:
+    record(out, job)
+    with Manifest.open(out) as manifest:
+        manifest.record(job, "newer", job.output.stat())
+        manifest._tails._read.clear()
+        line = (out / NAME).read_bytes().splitlines()[0]
+        (out / NAME).write_bytes(line + b"\n")  # as if the newer one were in a part not read yet
+        manifest.reload()
+        assert manifest.up_to_date(job, "newer") and not manifest.up_to_date(job, "s")

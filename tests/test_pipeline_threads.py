@@ -152,3 +152,23 @@ def test_a_report_that_fails_still_lets_photos_in_work_be_recorded(
         written = [job for job in todo if job.output.exists()]
         assert 0 < len(written) < 30
         assert all(manifest.up_to_date(job, settings.key(job)) for job in written)
+
+
+def test_fewer_threads_than_wished_do_all_the_photos(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Containers and clusters limit threads."""
+    allowed = iter([True, True])
+    start = threading.Thread.start
+
+    def limited(thread: threading.Thread) -> None:
+        if not next(allowed, False):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    todo = jobs(tmp_path, 6)
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    report = run_all(todo, devices(inverted), settings, workers=4)
+    assert report.counts.written == 6 and all(job.output.exists() for job in todo)
+    with pytest.raises(RuntimeError, match="new thread"):
+        run_all(todo, devices(inverted), settings, workers=4)

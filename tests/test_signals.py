@@ -250,3 +250,15 @@ import {entry}
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_a_signal_that_the_shell_has_ignored_stays_ignored() -> None:
+    """As of jobs in the background of a script: Ctrl-C is meant for the script."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with drain_on_signals("finishing") as stop:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not stop.asked
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

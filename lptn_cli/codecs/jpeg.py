@@ -19,7 +19,7 @@ from .cmyk import CMYK_NOTE, from_cmyk, require_cmyk_profile
 from .image import Chroma, EncodeOptions, Header, Image, Metadata, Pixels
 from .jpeg_segments import Frame, Segment, all_built, broken, collected, walk
 from .samples import on_white
-from .second_pictures import note as dropped
+from .second_pictures import note_of_segments
 
 LARGEST = 65500  # of libjpeg
 _EOI = b"\xff\xd9"
@@ -70,7 +70,7 @@ def decode(data: bytes) -> Image:
         grey=grey,
         subsampling=None if grey else _subsampling(frame),
         metadata=metadata,
-        note="; ".join(filter(None, (note, dropped(walked.segments, data)))),
+        note="; ".join(filter(None, (note, note_of_segments(walked.segments, data)))),
     )
 
 

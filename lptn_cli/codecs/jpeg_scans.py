@@ -19,7 +19,7 @@ from .image import Chroma, EncodeOptions, Image, Metadata, Pixels
 from .jpeg import LARGEST, read_header, spliced
 from .jpeg_segments import collected, walk
 from .metadata import prepared
-from .second_pictures import note as dropped
+from .second_pictures import note_of_segments
 
 _ADOBE = b"\xff\xee"
 _END = b"\xff\xd9"
@@ -68,7 +68,7 @@ def apart(data: bytes, max_pixels: int) -> Apart | None:
         simplejpeg.decode_jpeg(scans, "GRAY", min_height=1, min_width=1, strict=True)
     except (PhotoError, ValueError):
         return None
-    metadata, note = collected(walked.segments), dropped(walked.segments, data)
+    metadata, note = collected(walked.segments), note_of_segments(walked.segments, data)
     return Apart(scans, header.width, header.height, subsampling, metadata, note)
 
 

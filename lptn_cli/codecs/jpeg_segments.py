@@ -13,7 +13,7 @@ from lptn_cli.errors import EncodeError
 from . import exif, xmp_segments
 from .damage import damaged
 from .image import Metadata
-from .second_pictures import GAIN_MAP_SEGMENT, MPF_SEGMENT
+from .second_pictures import of_the_photo_itself
 
 broken = partial(damaged, "JPEG")
 
@@ -123,10 +123,7 @@ def kind_of(segment: Segment) -> Kind:
 def collected(segments: Iterable[Segment]) -> Metadata:
     """Metadata of all the segments of a file; its own `segments` are those to be spliced back."""
     every = list(segments)
-    dropped = (MPF_SEGMENT, GAIN_MAP_SEGMENT)
-    kept = tuple(
-        s for s in every if s[0] not in (_APP0, _APP14) and not (s[0] == 0xE2 and s[1].startswith(dropped))
-    )
+    kept = tuple(s for s in of_the_photo_itself(every) if s[0] not in (_APP0, _APP14))
     bodies: dict[Kind, list[bytes]] = {}
     for segment in kept:
         bodies.setdefault(kind_of(segment), []).append(segment[1])

@@ -2,6 +2,7 @@
 
 In a JPEG gain maps (ISO 21496-1, Ultra HDR, Apple's), other pictures of a Multi-Picture file (CIPA DC-007)
 and the videos of motion photos all follow the first picture; in AVIF, HEIC and JPEG XL they lie in boxes.
+Content Credentials (C2PA) sign the old pixels; about the new ones they would say that somebody forged them.
 """
 
 from __future__ import annotations
@@ -28,7 +29,18 @@ _ENTRIES = 0xB002  # of 16 bytes, the first four of which say what the picture i
 _PREVIEWS = 0x01  # smaller copies of the first picture
 
 
-def note(segments: Sequence[tuple[int, bytes]], data: bytes) -> str:
+def of_the_photo_itself(segments: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """A JPEG's segments, less those that tell of further pictures or vouch for the old one."""
+    signing = _signing(segments)
+    return [
+        (marker, body)
+        for marker, body in segments
+        if not (marker == 0xE2 and body.startswith((MPF_SEGMENT, GAIN_MAP_SEGMENT)))
+        and not (marker == 0xEB and body[:4] in signing)
+    ]
+
+
+def note_of_segments(segments: Sequence[tuple[int, bytes]], data: bytes) -> str:
     """What is dropped, worded to follow the file's name; "" if nothing is, or only smaller copies."""
     index = next((b[4:] for m, b in segments if m == 0xE2 and b.startswith(MPF_SEGMENT)), None)
     texts = [b for m, b in segments if m == 0xE1]
@@ -40,7 +52,9 @@ def note(segments: Sequence[tuple[int, bytes]], data: bytes) -> str:
         found.append("a second picture (MPF)" if count == 1 else f"{count} further pictures (MPF)")
     if any(map(_VIDEO.search, texts)) or _VIDEO_FILE.search(data):
         found.append("a motion video")
-    return dropped(" and ".join(found)) if found else ""
+    if _signing(segments):
+        found.append("Content Credentials (C2PA)")
+    return _worded(" and ".join(found)) if found else ""
 
 
 def note_of_boxes(data: bytes) -> str:
@@ -49,13 +63,18 @@ def note_of_boxes(data: bytes) -> str:
         kinds = {kind for kind, _ in boxes(data)}
         apart = b"tmap" in brands_of(data) or b"jhgm" in kinds or _GAIN_MAP.search(data)
         found = [*([GAIN_MAP] if apart else []), *(["a motion video"] if b"mpvd" in kinds else [])]
-        return dropped(" and ".join(found)) if found else ""
+        return _worded(" and ".join(found)) if found else ""
     return ""
 
 
-def dropped(what: str) -> str:
+def _worded(what: str) -> str:
     """The words for it, to follow the file's name."""
     return f"had {what}, dropped as it shows the photo before retouching"
+
+
+def _signing(segments: Sequence[tuple[int, bytes]]) -> set[bytes]:
+    """How segments of C2PA's JUMBF boxes begin: all APP11 of a box have its number, the first its type."""
+    return {b[:4] for m, b in segments if m == 0xEB and b.startswith(b"JP") and b"jumdc2pa" in b[:48]}
 
 
 def _further(index: bytes) -> int:

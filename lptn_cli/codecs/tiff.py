@@ -46,6 +46,7 @@ _PHOTOMETRIC = {
     9: "Lab",
     10: "Lab",
 }
+_LAYERS = 37724  # Photoshop's ImageSourceData
 _NEW_SUBFILE, _SUBFILE = 254, 255  # bits: 1 a smaller copy, 2 a page, 4 a mask; 255 is the one of TIFF 4
 # What tifffile and the decompressors below it raise for damaged files, found by fuzzing.
 _FAILURES = (
@@ -118,6 +119,10 @@ def decode(data: bytes) -> Image:
         notes.append(CMYK_NOTE)
     pixels, alpha, grey = split(samples)
     count = _page_count(data, page)
+    if count > 1 and page.ifd.integer(_NEW_SUBFILE, 0) & 1:
+        raise UnsupportedError("its first page is a smaller copy of a later one; export that page first")
+    if page.ifd.get(_LAYERS):
+        notes.append("had Photoshop's layers, only the picture that they make is kept")
     if count > 1:
         notes.append(f"has {count} pages, only the first is kept")
     return Image(
