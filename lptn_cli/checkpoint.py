@@ -37,6 +37,7 @@ UNREADABLE = (
     TypeError,
     struct.error,
 )
+FILE_ENDINGS = (".toml", ".safetensors")  # of what -p takes for a path
 MADE_BY = {"made_by": "lptn"}  # in the header of weights
 WRAPPERS = ("params_ema", "params", "state_dict")  # what BasicSR and Lightning put round the weights
 
@@ -115,9 +116,9 @@ def _header(weights: Path) -> Mapping[str, str]:
 def place_for(name: str, folder: Path, *, overwrite: bool) -> Path:
     """Where the TOML of a new preset goes. Raises UsageError for a name that cannot be used or is taken, also
     by weights that are no preset's."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) or name.endswith(".toml"):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) or name.endswith(FILE_ENDINGS):
         words = "up to 100 letters, digits, dots, dashes and underscores"
-        raise UsageError(f"{name!r} cannot name a preset; use {words}")
+        raise UsageError(f"{name!r} cannot name a preset; use {words}, not ending in .toml or .safetensors")
     path = folder / f"{name}.toml"
     taken = os.path.exists(path)  # noqa: PTH110  never raises
     if taken and not overwrite:

@@ -76,7 +76,7 @@ def retouch(
     name: Annotated[str, typer.Option(metavar="TEMPLATE", rich_help_panel=OUTPUT, help="Name of each result; fields: dir stem ext preset n.")] = "{dir}/{stem}{ext}",
     format: Annotated[Literal["auto", "jpeg", "jpg", "png", "tiff", "tif", "webp", "avif"], typer.Option(rich_help_panel=OUTPUT, help="auto = the input's.")] = "auto",
     quality: Annotated[int, typer.Option(min=1, max=100, rich_help_panel=OUTPUT, help="Of JPEG, WebP and AVIF.")] = 95,
-    subsampling: Annotated[Literal["auto", "444", "422", "420"], typer.Option(rich_help_panel=OUTPUT, help="Of JPEG; auto = the input's.")] = "auto",
+    subsampling: Annotated[Literal["auto", "444", "422", "420"], typer.Option(rich_help_panel=OUTPUT, help="Of JPEG and AVIF; auto = the input's.")] = "auto",
     depth: Annotated[Literal["auto", "8", "16"], typer.Option(rich_help_panel=OUTPUT, help="Bits a channel; auto = the input's, where the format can.")] = "auto",
     metadata: Annotated[Literal["keep", "no-gps", "none"], typer.Option(rich_help_panel=OUTPUT, help="no-gps takes GPS positions out, not places that are named in words; none keeps the colour profile and the orientation only.")] = "keep",
     keep_times: Annotated[bool, typer.Option("--keep-times", rich_help_panel=OUTPUT, help="Give each result its input's modification time.")] = False,

@@ -191,7 +191,9 @@ def train(
     from lptn_cli.training.report import TrainingReport
 
     published = losses_ is Losses.PUBLISHED
-    _refuse(pairs, from_ or [], to_ or [], identity or [], restore or [], bool(guide or undo), published)
+    _refuse(
+        pairs, from_ or [], to_ or [], identity or [], restore or [], bool(guide or undo), published, resume
+    )
     if pairs:
         load = partial(run.pairs, pairs, identity or [], restore or [])
     else:
@@ -242,13 +244,12 @@ def _refuse(
     restore: list[Path],
     guided: bool,
     published: bool,
+    resume: bool,
 ) -> None:
     """Raise UsageError for options of `lptn train` that do not go together."""
     if bool(pairs) == bool(photos or targets) or bool(photos) != bool(targets):
-        raise UsageError("give either --pairs DIR, or --from DIR and --to DIR")
-    for folder in photos:
-        if any(os.path.exists(folder) and folder.resolve() == other.resolve() for other in targets):  # noqa: PTH110
-            raise UsageError(f"{folder} is given as --from and as --to; there is nothing to learn")
+        again = "; --resume wants the options of the run again" if resume else ""
+        raise UsageError("give either --pairs DIR, or --from DIR and --to DIR" + again)
     if pairs and (guided or published):
         raise UsageError("--guide, --undo and --losses are for --from and --to; pairs show what is wanted")
     if restore and not pairs:
@@ -257,6 +258,9 @@ def _refuse(
         raise UsageError("the losses of the paper know no photos to leave alone; leave --identity out")
     if guided and published:
         raise UsageError("the losses of the paper know no guide; leave --guide and --undo, or --losses, out")
+    from lptn_cli.training.reading import require_apart
+
+    require_apart(photos, {"--to": targets, "--identity": identity})
 
 
 def evaluate(

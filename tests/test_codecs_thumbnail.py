@@ -252,10 +252,10 @@ def test_gain_maps_and_videos_in_boxes_are_told() -> None:
         (video, "a motion video"),
         (apple + video, "a gain map (HDR) and a motion video"),
     ):
-        assert second_pictures.note_of_boxes(plain + more) == second_pictures.dropped(what)
+        assert second_pictures.note_of_boxes(plain + more) == second_pictures._worded(what)
     assert second_pictures.note_of_boxes(plain + b"\xff\xff\xff\xffmpvd") == ""
 
 
 def test_the_word_for_several_pictures_fits_a_multi_picture_file_without_entries() -> None:
     empty = b"MPF\x00II*\x00\x08\x00\x00\x00" + pack([Field(0xB000, 7, 4, b"0100")], 8, "<")
-    assert "a second picture" in second_pictures.note([(0xE2, empty)], b"")
+    assert "a second picture" in second_pictures.note_of_segments([(0xE2, empty)], b"")

@@ -143,9 +143,8 @@ def _orientation_field(value: int, order: str) -> Field:
 def directories(exif: bytes, layout: Layout, first: Ifd) -> list[Ifd]:
     """IFD0 and the EXIF and interoperability directories below it; raises IfdError if a pointer dangles."""
     found = [first]
-    for parent, tag in ((first, EXIF_IFD), (None, INTEROP_IFD)):
-        entry = (parent or found[-1]).get(tag)
-        if entry:
+    for tag in (EXIF_IFD, INTEROP_IFD):
+        if entry := found[-1].get(tag):
             found.append(read_ifd(exif, entry.integer() or 0, layout))
     return found
 

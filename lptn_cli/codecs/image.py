@@ -64,7 +64,7 @@ class Image:
     format: Source
     alpha: Pixels | None = None
     grey: bool = False
-    subsampling: Chroma | None = None  # of a JPEG or AVIF in colour; None elsewhere
+    subsampling: Chroma | None = None  # of a JPEG, AVIF or HEIC in colour; None elsewhere
     metadata: Metadata = Metadata()
     note: str = ""
     selection: Pixels | None = None

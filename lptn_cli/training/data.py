@@ -15,11 +15,23 @@ from numpy.typing import NDArray
 from lptn_cli.errors import UsageError
 from lptn_cli.photos import shown
 from lptn_cli.signals import Stop
-from lptn_cli.training.reading import Named, Pair, Pixels8, each_pair, each_photo, tensor
+from lptn_cli.training.reading import (
+    Named,
+    Pair,
+    Pixels8,
+    each_once,
+    each_pair,
+    each_photo,
+    require_folders,
+    require_sides,
+    tensor,
+)
 
 HELD_BACK = 0.05  # share of the photos that training never sees
 FINGERPRINT = 24  # cells a side
 SAME_PICTURE = 0.97  # correlation of the fingerprints of two gradings of one picture, or more
+GREY, TONED = 1, 4  # levels between the channels, on average: at most, of no colour; over, of clear colour
+SOME_TONED = 0.1, 0.01  # share of the grey inputs and of all; fewer get colour by mistake
 LEAST = 8  # photos on each side, below which nothing is learned
 
 T = TypeVar("T", "Pair", "Named")
@@ -41,6 +53,15 @@ class PairData:
     held_back_identity: Sequence[Pair]
     skipped: Sequence[str]  # one line for each photo that was left out, with the reason
 
+    @property
+    def tones(self) -> bool:
+        """Whether photos without colour get some."""
+        pairs = (*self.pairs, *self.held_back)
+        grey = [pair for pair in pairs if _colour(pair.input) <= GREY]
+        toned = sum(_colour(pair.target) > TONED for pair in grey)
+        of_grey, of_all = SOME_TONED
+        return toned > 0 and toned >= max(of_grey * len(grey), of_all * len(pairs))
+
 
 def load_pairs(
     folder: Path,
@@ -53,8 +74,10 @@ def load_pairs(
     """Read FOLDER/input and FOLDER/target (same names), folders of photos to leave alone and to restore.
 
     Photos that cannot be used are skipped and named; those that show what a held-back pair shows are left out
-    in silence. Raises UsageError when too few are left to train on, StoppedError.
+    in silence. Raises UsageError when a folder is missing or teaches nothing, StoppedError.
     """
+    require_sides(folder)
+    require_folders([*identity, *restore])
     skipped: list[str] = []
     counted = Counted(hear)
     pairs = list(counted(each_pair(folder, short_side, skipped.append, stop=stop)))
@@ -66,8 +89,8 @@ def load_pairs(
     kept, restored = (
         [
             Pair(photo.name, photo.pixels, photo.pixels)
-            for part in folders
-            for photo in counted(each_photo(part, short_side, skipped.append, stop=stop))
+            for part in each_once(folders)
+            for photo in counted(_some(part, short_side, skipped, stop))
             if (secret @ _fingerprint(photo.pixels)).max() < SAME_PICTURE
         ]
         for folders in (identity, restore)
@@ -90,8 +113,25 @@ class Counted:
             yield photo
 
 
+def _some(folder: Path, short_side: int, skipped: list[str], stop: Stop | None) -> Iterator[Named]:
+    """`each_photo`. Raises UsageError also when there is none."""
+    before, some = len(skipped), False
+    for photo in each_photo(folder, short_side, skipped.append, stop=stop):
+        some = True
+        yield photo
+    if not some:
+        remedy = "give another folder or leave it out"
+        raise UsageError(f"no usable photos in {shown(folder)}; {remedy}" + _why(skipped[before:]))
+
+
 def _why(skipped: Sequence[str]) -> str:
     return f"; {len(skipped)} cannot be used, the first: {skipped[0]}" if skipped else ""
+
+
+def _colour(pixels: Pixels8) -> float:
+    """Mean difference in levels between the highest and the lowest channel."""
+    some = pixels[::2, ::2].astype(np.int16)
+    return float((some.max(2) - some.min(2)).mean())
 
 
 def _fingerprint(pixels: Pixels8) -> NDArray[np.float32]:
@@ -123,16 +163,21 @@ def load_groups(
 ) -> GroupData:
     """Read folders of photos on both sides, and of photos to leave alone.
 
-    Raises UsageError when too few are left to train on, StoppedError.
+    Raises UsageError when a folder is missing or teaches nothing, StoppedError.
     """
+    require_folders([*photos, *targets, *identity])
     skipped: list[str] = []
     counted = Counted(hear)
     parts = []
     for folders in (photos, targets, identity):
         train: list[Named] = []
         held: list[Named] = []
-        for folder in folders:
-            learned, kept = split(counted(each_photo(folder, short_side, skipped.append, stop=stop)))
+        for folder in each_once(folders):
+            if folders is identity:
+                found = _some(folder, short_side, skipped, stop)
+            else:
+                found = each_photo(folder, short_side, skipped.append, stop=stop)
+            learned, kept = split(counted(found))
             train, held = [*train, *learned], [*held, *kept]
         parts.append((train, held))
     for folders, (train, held) in zip((photos, targets), parts, strict=False):

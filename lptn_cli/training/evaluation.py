@@ -37,6 +37,7 @@ from lptn_cli.training.reading import (
     SIDES,
     Pair,
     Pixels8,
+    each_once,
     each_pair,
     each_photo,
     require_folders,
@@ -72,7 +73,7 @@ def evaluate(
     Raises NoPhotosError where there is nothing to measure, UsageError, StartError.
     """
     require_folders(photos)
-    photos = list({folder.resolve(): folder for folder in photos}.values())  # each once
+    photos = each_once(photos)
     if pairs:
         require_sides(pairs)
     if sheet:
@@ -95,9 +96,13 @@ def evaluate(
         figures["photos"] = on_photos(look, (photo.pixels for photo in each))
         if not alone.usable:
             raise NoPhotosError(f"no usable photos in {', '.join(map(shown, photos))}")
-    figures = {kind: values for kind, values in figures.items() if values["count"]}
-    if not figures:
+    none = [kind for kind, values in figures.items() if not values["count"]]
+    if len(none) == len(figures):
         raise NoPhotosError("training holds back none of these photos; leave --held-back out")
+    for kind in none:
+        names = ", ".join(map(shown, [pairs] if pairs and kind == "pairs" else photos))
+        note(f"training holds back none of the {kind} of {names}; leave --held-back out to measure them")
+        del figures[kind]
     if sheet:
         first = [*alone.first, *both.first][:SHEET]
         with _named(sheet):

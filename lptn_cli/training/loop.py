@@ -180,7 +180,11 @@ class Trainer:
         """Go on where `checkpoint` ends, of which that is the state. Raises StartError: damaged, of other
         options."""
         with _undamaged(checkpoint):
-            self._require_like(checkpoint, state)
+            has_context = bool(self.network.trans_low.context)
+            require_like(checkpoint, state, self.options, context=has_context)
+            if _shapes(state["network"]) != _shapes(self.network.state_dict()):
+                fact = f"{checkpoint} is of another network, as an earlier lptn trained it"
+                raise StartError(f"{fact}; begin {ANEW}")
             self.network.load_state_dict(state["network"])
             self.network.variant = Variant(**state.get("variant", asdict(self.network.variant)))
             self.optimizer.load_state_dict(state["optimizer"])
@@ -192,29 +196,34 @@ class Trainer:
             self.run_id = str(state.get("run_id", self.run_id))
             self.said = dict(state.get("said", {}))
 
-    def _require_like(self, checkpoint: Path, state: Mapping[str, Any]) -> None:
-        """Raises StartError: the run had other options, or another network."""
-        differs = [
-            f"with {name} {value}" if value else f"without {name}"
-            for name, value in state.get("options", {}).items()
-            if self.options.get(name) != value
-        ]
-        has_context = any(".context." in key for key in state["network"])
-        if has_context != bool(self.network.trans_low.context):
-            differs.append("--context" if has_context else "--no-context")
-        if differs:
-            remedy = "resume it so, or train with another --work folder"
-            raise StartError(f"{checkpoint} is of a run {differs[0]}; {remedy}")
-        if _shapes(state["network"]) != _shapes(self.network.state_dict()):
-            fact = f"{checkpoint} is of another network, as an earlier lptn trained it"
-            raise StartError(f"{fact}; begin {ANEW}")
-
 
 def read_state(checkpoint: Path) -> Mapping[str, Any]:
     """What a run kept. Raises StartError: unreadable, damaged."""
     with _undamaged(checkpoint):
         state: Mapping[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
         return state
+
+
+def require_like(
+    checkpoint: Path,
+    state: Mapping[str, Any],
+    options: Mapping[str, int | str | None],
+    *,
+    context: bool | None,
+) -> None:
+    """Raises StartError: the run of this state had other options, a context or none; None: either will do."""
+    with _undamaged(checkpoint):
+        differs = [
+            f"with {name} {value}" if value else f"without {name}"
+            for name, value in state.get("options", {}).items()
+            if options.get(name) != value
+        ]
+        has_context = any(".context." in key for key in state["network"])
+        if context is not None and has_context != context:
+            differs.append("--context" if has_context else "--no-context")
+    if differs:
+        remedy = "resume it so, or train with another --work folder"
+        raise StartError(f"{checkpoint} is of a run {differs[0]}; {remedy}")
 
 
 @contextmanager

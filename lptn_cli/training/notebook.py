@@ -33,7 +33,7 @@ def work_folder(work: Path, *, resume: bool) -> Iterator[Path]:
     missing = [folder for folder in (work, *work.parents) if not os.path.exists(folder)]  # noqa: PTH110
     require_folder(work, "--work")
     with _alone_in(work), _not_left_empty(missing):
-        sweep(work, deep=False)
+        sweep(work)
         begun = os.path.exists(checkpoint)  # noqa: PTH110  never raises
         if resume and not begun:
             raise StartError(f"there is no {checkpoint} to resume; train without --resume first")

@@ -33,6 +33,7 @@ class PairObjective:
 
     def __init__(self, data: PairData, device: torch.device) -> None:
         self.data, self.device = data, device
+        self.keeps_grey = not data.tones
         self.variation = VARIATION if len(data.pairs) < FEW else 0.0
         self.sources = [(data.pairs, 1.0), (data.identity, IDENTITY_SHARE), (data.restore, RESTORE_SHARE)]
 
@@ -46,7 +47,7 @@ class PairObjective:
         source = source.view(-1, 1, 1, 1)
         shown = torch.where(source == 0, varied(inputs, generator, self.variation), inputs)
         shown = torch.where(source == 2, unedited(inputs, generator), shown)
-        return some_without_colour(shown, targets, generator)
+        return some_without_colour(shown, targets, generator) if self.keeps_grey else (shown, targets)
 
     def loss(self, network: Translate, generator: torch.Generator) -> Tensor:
         shown, targets = self.batch(generator)

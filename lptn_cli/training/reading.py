@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +18,12 @@ from lptn_cli.discover import discover, is_folder
 from lptn_cli.errors import PhotoError, StoppedError, TooLargeError, UsageError
 from lptn_cli.finish import loops, shrink
 from lptn_cli.orientation import turn_upright
-from lptn_cli.photos import Photo, read, shown
+from lptn_cli.photos import MANIFEST, OWN_PICTURES, PARTS, TRAINING, Photo, read, shown
 from lptn_cli.signals import Stop
 
 MAX_PIXELS = 250_000_000
 STOPPED_EARLY = "stopped before the first step; nothing was written"
+MADE = (MANIFEST, OWN_PICTURES, PARTS)  # files that mark a folder of lptn's own pictures or results
 SIDES = ("input", "target")  # of a folder of pairs
 SAME_SHAPE = 0.01  # relative difference of proportions that the rounding of an export explains
 
@@ -73,6 +75,37 @@ def require_folders(folders: Sequence[Path]) -> None:
     for folder in folders:
         if not is_folder(folder):
             raise UsageError(f"there is no folder {shown(folder)}")
+
+
+def require_apart(photos: Sequence[Path], others: Mapping[str, Sequence[Path]]) -> None:
+    """Raises UsageError: one is not there; one of --from is, holds or lies in one of `others`, by option."""
+    named = [(option, folder) for option, folders in others.items() for folder in folders]
+    require_folders([*photos, *(folder for _, folder in named)])
+    for folder in photos:
+        for option, other in named:
+            ours, theirs = folder.resolve(), other.resolve()
+            if ours == theirs:
+                fact = f"{shown(folder)} is given as --from and as {option}"
+                raise UsageError(f"{fact}; give each photo on one side alone")
+            if _holds(ours, theirs) or _holds(theirs, ours):
+                fact = f"{shown(folder)} of --from and {shown(other)} of {option} lie one in the other"
+                raise UsageError(f"{fact}; give folders that share no photos")
+
+
+def each_once(folders: Sequence[Path]) -> list[Path]:
+    """The folders without those that are given twice, or lie in another of them, whose photos they hold."""
+    found = {folder.resolve(): folder for folder in folders}
+    return [folder for place, folder in found.items() if not any(_holds(other, place) for other in found)]
+
+
+def _holds(folder: Path, other: Path) -> bool:
+    """Whether the photos of `other` are found in `folder` too, both real paths: what is hidden and what lptn
+    made are passed over there."""
+    if folder not in other.parents:
+        return False
+    way = [one for one in (other, *other.parents) if folder in one.parents]
+    hidden = any(one.name[0] == "." or one.name == TRAINING for one in way)
+    return not hidden and not any(os.path.lexists(one / mark) for one in way for mark in MADE)
 
 
 def require_sides(folder: Path) -> None:

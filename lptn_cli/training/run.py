@@ -18,7 +18,7 @@ from lptn_cli.preset import Preset, find, read
 from lptn_cli.signals import Stop
 from lptn_cli.training.data import Hear, load_groups, load_pairs
 from lptn_cli.training.guides import GUIDES
-from lptn_cli.training.loop import Objective, Trainer, near_identity, read_state
+from lptn_cli.training.loop import Objective, Trainer, near_identity, read_state, require_like
 from lptn_cli.training.making import Make, said_before
 from lptn_cli.training.notebook import Notebook, Progress, require_folder, work_folder
 from lptn_cli.training.pairs import PairObjective
@@ -35,6 +35,10 @@ RECOLOURING = replace(OWN, detail_colour="recoloured")
 ENOUGH_FOR_A_CONTEXT = 500
 
 
+Options = Mapping[str, int | str | None]  # of the command line, by name
+Check = Callable[[Options], object]  # hears of a source's options before any photo is read
+
+
 @dataclass(frozen=True)
 class Source:
     """What a run learns from, in code and in words."""
@@ -42,7 +46,7 @@ class Source:
     objective: Objective
     counts: str
     skipped: Sequence[str]
-    options: Mapping[str, str | None]  # that a run which is resumed must share
+    options: Options  # that a run which is resumed must share
     keeps_grey: bool  # photos without colour are among those it learns from, and stay so
     variant: Variant
     context: bool
@@ -56,15 +60,16 @@ def pairs(
     device: torch.device,
     stop: Stop,
     hear: Hear,
+    check: Check = lambda _: None,
 ) -> Source:
     """Learn from FOLDER/input and FOLDER/target, from photos to leave alone and from photos to restore."""
+    options: Options = {"--pairs": "DIR"}
+    check(options)
     data = load_pairs(folder, identity, restore, native_scale, stop, hear)
     parts = [f"{len(data.pairs)} pairs", f"{len(data.identity)} photos to leave alone"]
     counts = ", ".join([*parts, f"{len(data.restore)} to restore"] if data.restore else parts)
     objective = PairObjective(data, device)
-    return Source(
-        objective, counts, data.skipped, {"--pairs": "DIR"}, keeps_grey=True, variant=OWN, context=True
-    )
+    return Source(objective, counts, data.skipped, options, objective.keeps_grey, variant=OWN, context=True)
 
 
 def groups(
@@ -78,6 +83,7 @@ def groups(
     device: torch.device,
     stop: Stop,
     hear: Hear,
+    check: Check = lambda _: None,
 ) -> Source:
     """Learn from folders of photos of one look and of the other, and of photos to leave alone.
 
@@ -90,6 +96,9 @@ def groups(
             raise StoppedError(STOPPED_EARLY)
         hear(text)
 
+    losses = "published" if published else "own"
+    options: Options = {"--from": "DIR", "--losses": losses, "--guide": guide, "--undo": undo}
+    check(options)
     data = load_groups(photos, targets, identity, native_scale, stop, hear)
     counts = f"{len(data.photos)} photos and {len(data.targets)} of the look they should get"
     counts += f", {len(data.identity)} photos to leave alone" if data.identity else ""
@@ -99,8 +108,6 @@ def groups(
     else:
         along, back = (GUIDES[name] if name else None for name in (guide, undo))
         objective = UnpairedObjective(data, device, along, back, going_on)
-    losses = "published" if published else "own"
-    options = {"--from": "DIR", "--losses": losses, "--guide": guide, "--undo": undo}
     many = len(data.photos) >= ENOUGH_FOR_A_CONTEXT
     return Source(
         objective, counts, data.skipped, options, keeps_grey=False, variant=RECOLOURING, context=many
@@ -109,7 +116,7 @@ def groups(
 
 def train(
     name: str,
-    load: Callable[[int, torch.device, Stop, Hear], Source],
+    load: Callable[[int, torch.device, Stop, Hear, Check], Source],
     *,
     minutes: float,
     resume: bool,
@@ -138,23 +145,28 @@ def train(
     """
     place = place_for(name, to, overwrite=overwrite or resume)
     on = find_device(device)
-    preset = _preset_to_start_with(start, native_scale)
+    first = _to_start_with(start, native_scale, context)
+    own: Options = {
+        "--start": start, "--levels": first.num_high if first else levels, "--native-scale": native_scale,
+    }  # fmt: skip
     require_folder(to, "-o")
     with work_folder(work, resume=resume) as checkpoint:
-        sweep(to, deep=False)
+        sweep(to)
         state = read_state(checkpoint) if resume else None  # damaged: now, not after all photos are read
+
+        def check(options: Options) -> None:
+            if state is not None:
+                require_like(checkpoint, state, {**own, **options}, context=context)
+
         torch.manual_seed(seed)  # of a discriminator
         report.note("reading the photos")
-        source = load(native_scale, on, stop, report.busy)
+        source = load(native_scale, on, stop, report.busy, check)
         for line in source.skipped:
             report.note(f"skipped {line}")
         report.note(f"training on {source.counts}")
         torch.manual_seed(seed)  # of the network, whatever came before
-        network = _first(preset, levels, source, context)
-        options: dict[str, int | str | None] = {
-            "--start": start, "--levels": network.num_high, "--native-scale": native_scale, **source.options,
-        }  # fmt: skip
-        trainer = Trainer(network, source.objective, on, seed, options)
+        network = _first(first, levels, source, context)
+        trainer = Trainer(network, source.objective, on, seed, {**own, **source.options})
         if state is not None:
             trainer.resume(checkpoint, state)
             said = said_before(place, trainer, said, overwrite=overwrite)
@@ -176,26 +188,27 @@ def train(
         return read(place)
 
 
-def _preset_to_start_with(start: str | None, native_scale: int) -> Preset | None:
-    """Raises UsageError: there is none of that name, or it works at another native scale."""
-    preset = find(start) if start else None
-    if preset:
-        preset.read_weights()  # damaged or missing: now, not after all photos are read
-    if preset and preset.native_scale != native_scale:
+def _to_start_with(start: str | None, native_scale: int, context: bool | None) -> LPTN | None:
+    """The network of the preset `start`: damaged or missing is said now, not after all photos are read.
+
+    Raises UsageError: there is none of that name, it works at another native scale, or it has a context and
+    none is wanted.
+    """
+    if not start:
+        return None
+    preset = find(start)
+    network = load_network(preset)
+    if preset.native_scale != native_scale:
         remedy = f"give --native-scale {preset.native_scale}" if preset.native_scale else "start with another"
         raise UsageError(f"{preset.name} does not work at a native scale of {native_scale}; {remedy}")
-    return preset
-
-
-def _first(preset: Preset | None, levels: int, source: Source, context: bool | None) -> LPTN:
-    """The network before its first step: that of the preset, or one that changes little.
-
-    Raises UsageError: no context is wanted, and the preset has one.
-    """
-    wanted = source.context if context is None else context
-    if preset is None:
-        return near_identity(LPTN(num_high=levels, variant=source.variant, context=wanted))
-    network = load_network(preset)
     if network.trans_low.context and context is False:
         raise UsageError(f"{preset.name} has a context; leave --no-context out, or start with another preset")
+    return network
+
+
+def _first(network: LPTN | None, levels: int, source: Source, context: bool | None) -> LPTN:
+    """The network before its first step: that of the preset, or one that changes little."""
+    wanted = source.context if context is None else context
+    if network is None:
+        return near_identity(LPTN(num_high=levels, variant=source.variant, context=wanted))
     return network.with_context() if wanted else network
