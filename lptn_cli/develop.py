@@ -80,7 +80,7 @@ def by_codecs(job: Job, data: bytes, devices: Devices, settings: Settings, watch
     """Any photo, with its pixels in this machine's memory before and after the look."""
     image = codecs.decode(data, max_pixels=int(settings.max_megapixels * 1e6))
     watch.lap("decode")
-    result, warning = translate(image, devices, settings, watch)
+    result, warning = with_look(image, devices, settings, watch)
     watch.lap("look")
     options = encode_options(job, image.format, settings)
     encoded = codecs.encode(result, options)
@@ -119,7 +119,7 @@ def on_gpu(job: Job, data: bytes, devices: Devices, settings: Settings, watch: S
     return Developed(encoded, parts.width, parts.height, 8, said) if encoded else None
 
 
-def translate(image: Image, devices: Devices, settings: Settings, watch: Stopwatch) -> tuple[Image, str]:
+def with_look(image: Image, devices: Devices, settings: Settings, watch: Stopwatch) -> tuple[Image, str]:
     """The picture with the look, and a warning if the CPU had to do what a GPU had no room for."""
     try:
         with devices.borrow() as look:
