@@ -50,13 +50,16 @@ def exif_block(
     gps: bool = True,
     thumb: bool = True,
     tail: bytes = b"",
+    more: tuple[Field, ...] = (),
 ) -> bytes:
-    """A block as a camera writes it: maker note, position, thumbnail; `tail` follows the thumbnail."""
+    """A block as a camera writes it: maker note, position, thumbnail; `tail` follows the thumbnail, `more` is
+    of the EXIF directory."""
     latitude = LATITUDE if order == ">" else struct.pack("<6I", *struct.unpack(">6I", LATITUDE))
     details = (
         Field(0x829A, 5, 1, struct.pack(f"{order}II", 1, 250)),
         _text(0x9003, b"2024:05:06 07:08:09"),
         Field(0x927C, 7, len(MAKER_NOTE), MAKER_NOTE),
+        *more,
     )
     place = (
         Field(0, 1, 4, b"\x02\x03\x00\x00"),

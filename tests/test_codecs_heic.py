@@ -11,6 +11,7 @@ import pytest
 
 from lptn_cli import codecs
 from lptn_cli.codecs import exif
+from lptn_cli.codecs.ifd import Field
 from lptn_cli.codecs.image import EncodeOptions
 from lptn_cli.codecs.xmp import WRAPPED
 from lptn_cli.errors import DecodeError, PhotoError, TooLargeError, UnsupportedError
@@ -134,3 +135,20 @@ def test_without_the_extra_the_error_says_what_to_install(monkeypatch: Any) -> N
     with pytest.raises(PhotoError) as caught:
         codecs.decode(data)
     assert caught.value.kind == "unsupported" and "pip install 'lptn[heic]'" in str(caught.value)
+
+
+@pytest.mark.parametrize(("orientation", "said"), [(6, (40, 60, False)), (1, (60, 40, True))])
+def test_exif_tells_the_size_of_the_turned_picture(orientation: int, said: tuple[int, int, bool]) -> None:
+    """And no subject at a place of the unturned one; maker notes stay where they were."""
+    more = (
+        Field(0x9214, 3, 2, struct.pack(">2H", 50, 10)),
+        Field(0xA002, 4, 1, struct.pack(">I", 60)),
+        Field(0xA003, 3, 1, struct.pack(">H", 40)),
+    )
+    before = samples.exif_block(orientation, more=more)
+    block = codecs.decode(cameras.heic(pixels=samples.photo(40, 60), exif=before)).metadata.exif or b""
+    layout, first = exif.opened(block)
+    inner = exif.directories(block, layout, first)[1]
+    assert (inner.integer(0xA002, 0), inner.integer(0xA003, 0), inner.get(0x9214) is not None) == said
+    assert not inner.broken and block.index(samples.MAKER_NOTE) == before.index(samples.MAKER_NOTE)
+    assert samples.GPS_WORDS in block and len(block) == len(before)

@@ -22,6 +22,8 @@ from .ifd import (
 )
 
 _INTEROP_INDEX, _COLOR_SPACE, _SRGB, _UNCALIBRATED = 1, 0xA001, 1, 0xFFFF
+_ACROSS, _DOWN, _SUBJECT_AREA = 0xA002, 0xA003, 0x9214
+_SIZES = {3: "H", 4: "I"}  # struct's letters of SHORT and LONG
 _THUMBNAIL, _THUMBNAIL_LENGTH, _STRIPS, _STRIP_LENGTHS = 0x0201, 0x0202, 0x0111, 0x0117
 
 
@@ -80,6 +82,29 @@ def with_orientation(exif: bytes | None, value: int) -> bytes | None:
     struct.pack_into(f"{layout.order}I", data, 4, len(data))
     data += struct.pack(f"{layout.order}H", len(rows)) + b"".join(rows)
     return bytes(data + struct.pack(f"{layout.order}I", first.next))
+
+
+def turned_upright(exif: bytes, width: int, height: int) -> bytes:
+    """The block of a picture whose pixels were turned: that size in place, without SubjectArea, which is told
+    in the unturned picture. One that cannot be read stays."""
+    data = bytearray(exif)
+    try:
+        layout, first = opened(exif)
+        below = directories(exif, layout, first)[1:2]
+    except IfdError:
+        return exif
+    for directory in below:
+        for tag, side in ((_ACROSS, width), (_DOWN, height)):
+            entry = directory.get(tag)
+            if entry and entry.kind in _SIZES and entry.count == 1 and side <= 0xFFFF:
+                struct.pack_into(f"{layout.order}{_SIZES[entry.kind]}", data, entry.start, side)
+        rows = [bytes(data[i : i + 12]) for i in range(directory.offset + 2, directory.end - 4, 12)]
+        kept = [row for row in rows if struct.unpack_from(f"{layout.order}H", row)[0] != _SUBJECT_AREA]
+        end = data[directory.end - 4 : directory.end] + bytes(12 * (len(rows) - len(kept)))
+        data[directory.offset : directory.end] = (
+            struct.pack(f"{layout.order}H", len(kept)) + b"".join(kept) + end
+        )
+    return bytes(data)
 
 
 def without_thumbnail(exif: bytes) -> bytes:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lptn_cli.errors import UnsupportedError
 
+from . import exif
 from .avif_boxes import Still, checked_still
 from .damage import damaged
 from .icc import of_primaries
@@ -50,9 +51,13 @@ def decode(data: bytes) -> Image:
     if picture.premultiplied_alpha:
         samples = unmultiplied(samples if samples.ndim == 3 else samples[..., np.newaxis])
     pixels, alpha, grey = split(samples)
+    block = still.metadata.exif
+    if block and still.metadata.orientation != 1:
+        block = exif.turned_upright(block, pixels.shape[1], pixels.shape[0])
     metadata = replace(  # libheif has turned the pixels
         still.metadata,
         orientation=1,
+        exif=block,
         xmp=without_orientation(still.metadata.xmp) if still.metadata.xmp else None,
         icc=still.metadata.icc or of_primaries(still.coding[0]),
     )
