@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -205,7 +206,8 @@ def sides(folder: Path, **of_input: np.ndarray) -> Path:
 
 
 def test_a_side_that_was_exported_smaller_is_no_reason_to_leave_a_pair_out(tmp_path: Path) -> None:
-    both = sides(tmp_path, large=photo(120, 180), odd=photo(121, 180), cut=photo(60, 80))
+    large, odd = (cv2.resize(photo(60, 90), (180, height)) for height in (120, 121))
+    both = sides(tmp_path, large=large, odd=odd, cut=photo(60, 80))
     skipped: list[str] = []
     pairs = list(each_pair(both, 1000, skipped.append, least=16))
     assert [pair.name for pair in pairs] == ["large", "odd"]
@@ -213,12 +215,36 @@ def test_a_side_that_was_exported_smaller_is_no_reason_to_leave_a_pair_out(tmp_p
     assert skipped == [f"{tmp_path / 'cut'}: input and target have different shapes"]
 
 
+def test_pairs_that_do_not_show_the_same_are_named_and_left_out(tmp_path: Path) -> None:
+    """A counter's name used twice, a target that was cropped. Nothing is wrong with any change of light, or
+    with a flat photo."""
+    shot, flat = photo(300, 450), np.full((300, 450, 3), 128, np.uint8)
+    cut = cv2.resize(shot[15:285, 22:428], (450, 300), interpolation=cv2.INTER_AREA)
+    dark, negative = shot // 8, 255 - shot
+    targets = {
+        "other": shot[:, ::-1],
+        "cut": cut,
+        "dark": dark,
+        "negative": negative,
+        "flat": flat,
+        "same": shot,
+    }
+    for name, target in targets.items():
+        save(tmp_path / "input" / f"{name}.png", flat if name == "flat" else shot)
+        save(tmp_path / "target" / f"{name}.png", target)
+    skipped: list[str] = []
+    pairs = list(each_pair(tmp_path, 256, skipped.append))
+    assert [pair.name for pair in pairs] == ["dark", "flat", "negative", "same"]
+    assert [line.partition(":")[0] for line in skipped] == [str(tmp_path / "cut"), str(tmp_path / "other")]
+    assert all("do not show the same" in line for line in skipped)
+
+
 def test_of_two_files_of_one_name_the_first_is_used_and_the_other_named(tmp_path: Path) -> None:
     both = sides(tmp_path, a=photo(60, 90))
-    save(both / "input" / "a.jpg", photo(60, 90, seed=5))
+    save(both / "input" / "a.jpg", photo(60, 90) // 2)
     skipped: list[str] = []
     (pair,) = each_pair(both, 60, skipped.append)
-    assert pair.name == "a"
+    assert pair.name == "a" and pair.input.mean() < 0.6 * pair.target.mean()
     assert len(skipped) == 1 and "input/a: is there twice" in skipped[0]
 
 

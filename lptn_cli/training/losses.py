@@ -54,15 +54,14 @@ def structure(photo: Tensor, result: Tensor, stride: int = 2) -> Tensor:
     return 1 - local_correlation(luma(photo), luma(result), stride).mean()
 
 
-def local_correlation(a: Tensor, b: Tensor, stride: int = 2) -> Tensor:
+def local_correlation(a: Tensor, b: Tensor, stride: int = 2, least: float = 1e-4) -> Tensor:
     """Pearson correlation in windows of 9 pixels, at every `stride`-th one; flat ones give 1.
 
-    a, b: (n, 1, h, w). Returns (n, 1, h', w').
+    a, b: (n, 1, h, w). least: the variance that counts as flat, (2.5 / 255)^2. Returns (n, 1, h', w').
     """
     mean_a, mean_b, squares_a, squares_b, products = _window_mean(
         torch.cat([a, b, a * a, b * b, a * b], dim=1), stride
     ).chunk(5, dim=1)
-    least = 1e-4  # variance (2.5 / 255)^2
     spread_a = (squares_a - mean_a * mean_a).clamp(min=0) + least
     spread_b = (squares_b - mean_b * mean_b).clamp(min=0) + least
     covariance: Tensor = products - mean_a * mean_b + least

@@ -17,15 +17,26 @@ from lptn_cli.codecs.icc import profile_of, to_srgb
 from lptn_cli.discover import discover, is_folder
 from lptn_cli.errors import PhotoError, StoppedError, TooLargeError, UsageError
 from lptn_cli.finish import loops, shrink
+from lptn_cli.luma import luma_of_planes
 from lptn_cli.orientation import turn_upright
 from lptn_cli.photos import MANIFEST, OWN_PICTURES, PARTS, TRAINING, Photo, read, shown
 from lptn_cli.signals import Stop
+from lptn_cli.training.losses import local_correlation, local_variance
 
 MAX_PIXELS = 250_000_000
 STOPPED_EARLY = "stopped before the first step; nothing was written"
 MADE = (MANIFEST, OWN_PICTURES, PARTS)  # files that mark a folder of lptn's own pictures or results
 SIDES = ("input", "target")  # of a folder of pairs
 SAME_SHAPE = 0.01  # relative difference of proportions that the rounding of an export explains
+# Median local correlation of luminance, whichever sign, of two pictures of one thing. All of 880 retouched
+# pairs have 0.90 or more, night, winter and sunset 0.95; with 5 % of the target's sides cut off it is at most
+# 0.6, moved by 1 % 0.65, of other photos 0.3.
+SAME_PICTURE = 0.7
+COMPARED = 240  # short side in pixels at which pictures are compared: a pixel's offset is not seen
+TEXTURE = 5e-4  # variance of luminance over which a window says something of the picture
+SOME = 1e-5  # and that which a dark target must have left there, (0.8 / 255)^2
+ENOUGH = 0.02  # share of such windows; of clouds and fog nothing can be said
+ROUNDING = 1e-6  # variance that comes from rounding to levels
 
 Pixels8 = NDArray[np.uint8]
 Skip = Callable[[str], object]  # hears of each photo that cannot be used, a line with the reason
@@ -178,6 +189,11 @@ def each_pair(
                     skip(f"{shown(photos[name][0].path)}: has no partner in {missing}/")
         elif (both := _of_one_shape(found["input"], found["target"])) is None:
             skip(f"{shown(folder / name)}: input and target have different shapes")
+        elif not _same_picture(*both):
+            fact = (
+                "input and target do not show the same; were they cropped apart, or are they of two photos?"
+            )
+            skip(f"{shown(folder / name)}: {fact}")
         else:
             yield Pair(name, *both)
 
@@ -196,6 +212,18 @@ def _of_one_shape(one: Pixels8, other: Pixels8) -> tuple[Pixels8, Pixels8] | Non
         return None
     height, width = (min(one.shape[side], other.shape[side]) for side in (0, 1))
     return _resized(one, height, width), _resized(other, height, width)
+
+
+def _same_picture(one: Pixels8, other: Pixels8) -> bool:
+    """Whether both, of one size, show the same at the same places, however it looks."""
+    height, width = one.shape[:2]
+    scale = min(1.0, COMPARED / min(height, width))
+    size = round(scale * height), round(scale * width)
+    before, after = (luma_of_planes(tensor(_resized(side, *size)[None])) for side in (one, other))
+    telling = (local_variance(before) > TEXTURE) & (local_variance(after) > SOME)
+    if telling.float().mean() < ENOUGH:
+        return True
+    return float(local_correlation(before, after, least=ROUNDING)[telling].abs().median()) > SAME_PICTURE
 
 
 def _resized(pixels: Pixels8, height: int, width: int) -> Pixels8:
