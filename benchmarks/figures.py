@@ -1,50 +1,55 @@
-"""Figures into the presets' TOMLs, for `lptn presets NAME`: what the other benchmarks have measured.
+"""Writes what the other benchmarks have measured into the README, the model cards and the presets' TOMLs.
 
-    python -m benchmarks.figures [--presets presets]
+    python -m benchmarks.figures
 
-Reads looks, strangers, second-judge, sizes, edges and pairs-retouch_check of benchmarks/results.
+Reads benchmarks/results. The TOMLs' figures are shown by `lptn presets NAME`.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lptn_cli import preset as presets
+from benchmarks.tables import fill, of_card, of_readme, result
 from lptn_cli.atomic import write_atomic
 
-RESULTS = Path(__file__).parent / "results"
+ROOT = Path(__file__).parents[1]
 TABLE = "[figures]"
 SAID = "  # on photos that training never saw: python -m benchmarks.figures"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--presets", type=Path, default=Path("presets"))
-    folder = parser.parse_args().presets
-    for name in _results("looks")["looks"]:
-        path = folder / f"{name}.toml"
-        if path.is_file():
-            keys = path.read_text("utf-8").partition(TABLE)[0].rstrip("\n")
+    for path, text in written():
+        write_atomic(path, text.encode(), overwrite=True)
+
+
+def written() -> Iterator[tuple[Path, str]]:
+    """The files that tell figures, as they should be."""
+    readme = ROOT / "README.md"
+    yield readme, fill(readme.read_text("utf-8"), of_readme())
+    for name in result("looks")["looks"]:
+        toml, card = (ROOT / "presets" / f"{name}.{kind}" for kind in ("toml", "md"))
+        if toml.is_file():
+            keys = toml.read_text("utf-8").partition(TABLE)[0].rstrip("\n")
             rows = [f"{key} = {json.dumps(value)}\n" for key, value in figures(name).items()]
-            write_atomic(path, f"{keys}\n\n{TABLE}{SAID}\n{''.join(rows)}".encode(), overwrite=True)
-            presets.read(path)
+            yield toml, f"{keys}\n\n{TABLE}{SAID}\n{''.join(rows)}"
+            yield card, fill(card.read_text("utf-8"), of_card(name))
 
 
 def figures(name: str) -> dict[str, Any]:
     """Of one preset: shares are 0 to 1, levels of 255, PSNR in dB."""
-    look, sizes = _results("looks")["looks"][name], _results("sizes")["presets"][name]["psnr"]
-    edges = _results("edges")["presets"][name]
+    look, sizes = result("looks")["looks"][name], result("sizes")["presets"][name]["psnr"]
+    edges = result("edges")["presets"][name]
     found: dict[str, Any] = {"photos": look["count"]}
     judges = {"strangers": "strangers", "judge": "looks", "second_judge": "second-judge"}
     for key, results in judges.items():
-        share = _results(results)["looks"].get(name, {}).get("does its job")
+        share = result(results)["looks"].get(name, {}).get("does its job")
         if share is not None:
             found[f"does_its_job_by_{key}"] = share
     if name == "retouch":
-        pairs = _results("pairs-retouch_check")["presets"][name]
+        pairs = result("pairs-retouch_check")["presets"][name]
         found |= {"psnr_to_good_photos": round(look["psnr_to_photo"], 1)}
         found |= {f"{key}_on_8_pairs_of_fivek": round(pairs[key], 3) for key in ("psnr", "ssim", "ciede2000")}
     return found | {
@@ -56,11 +61,6 @@ def figures(name: str) -> dict[str, Any]:
         "halo_p99": edges["halo"]["p99"],
         "fringe_p99": edges["fringe"]["p99"],
     }
-
-
-def _results(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
-    return found
 
 
 if __name__ == "__main__":

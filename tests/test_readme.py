@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import typer
 
+from benchmarks import figures, tables
 from lptn_cli import cli
 from tests.command import LPTN, environment, run, save
 from tests.conftest import photo
@@ -162,3 +163,20 @@ def test_every_option_in_the_text_is_one_of_ours() -> None:
 @pytest.mark.parametrize("link", re.findall(r"\]\(((?!http)[^)#]+)[^)]*\)", README))
 def test_links_lead_somewhere(link: str) -> None:
     assert (ROOT / link).is_file()
+
+
+@pytest.mark.parametrize(("path", "text"), [pytest.param(*it, id=it[0].name) for it in figures.written()])
+def test_tables_tell_what_was_measured(path: Path, text: str) -> None:
+    """`python -m benchmarks.figures` would change nothing."""
+    assert path.read_text("utf-8") == text
+
+
+def test_figures_are_rounded_once_and_every_row_is_filled() -> None:
+    look = {"does its job": 0.605, "before": 0.045, "count": 38}  # 23 of 38; as three places tell it
+    assert tables._share(look) == "61 %" and tables._share({**look, "count": 22}, "before") == "5 %"
+    assert tables._rounded(0.575, 2) == "0.58" and tables._rounded(76.5) == "77"
+    table = "| one, at 4K | 1 | 2 |\n| other | 3 | 4 |\n"
+    assert tables.fill(table, {"one": ["5", ""]}) == "| one, at 4K | 5 | |\n| other | 3 | 4 |\n"
+    for label in ("none", "o"):
+        with pytest.raises(ValueError, match="not one row"):
+            tables.fill(table, {label: ["5"]})
