@@ -194,9 +194,10 @@ class Manifest:
             if self._parts:
                 self._parts.append(line_of(entry))
             with self._lock:
-                if not self._parts:
-                    self._append(line_of(entry))
+                descriptor = None if self._parts else self._append(line_of(entry))
                 self._entries[key] = entry
+            if descriptor is not None:
+                await_disk(descriptor)  # of several threads at once: a slow disk takes their lines together
         except OSError as error:
             fact, remedy = reason(error)
             raise WriteError(f"cannot be noted as done, so it was not written: {fact}; {remedy}") from error
@@ -243,8 +244,9 @@ class Manifest:
     def _key(self, output: Path) -> str:
         return os.path.relpath(output, self._folder)
 
-    def _append(self, line: bytes) -> None:
-        """One write of the whole line: with O_APPEND, lines of several processes do not mix."""
+    def _append(self, line: bytes) -> int:
+        """One write of the whole line: with O_APPEND, lines of several processes do not mix. Returns the
+        descriptor that it went to."""
         if self._descriptor is None:
             raise ValueError("this manifest is closed or was opened for reading only")
         if self._path and not is_at(self._descriptor, self._path):  # the disk was taken away, or the folder
@@ -253,8 +255,8 @@ class Manifest:
         self._torn = True  # until the whole line is known to be there
         if os.write(self._descriptor, line) < len(line):
             raise OSError(errno.ENOSPC, "")
-        await_disk(self._descriptor)
         self._torn = False
+        return self._descriptor
 
 
 def _place(path: Path) -> str:
