@@ -102,6 +102,20 @@ def load(path: Path) -> Image:
     return codecs.decode(path.read_bytes())
 
 
+def modules_of(*words: object, **options: Any) -> tuple[Ran, set[str]]:
+    """A process of `lptn` and which heavy modules it had loaded when it ended."""
+    code = (
+        "import sys; from lptn_cli.cli import main\n"
+        "try: main()\n"
+        "finally: print(*{'torch', 'cv2', 'numpy', 'PIL'} & sys.modules.keys(), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)], capture_output=True, timeout=60, **options
+    )
+    *lines, heavy = done.stderr.decode().split("\n")[:-1]
+    return Ran(done.returncode, done.stdout, "\n".join(lines)), set(heavy.split())
+
+
 def tree(folder: Path) -> set[str]:
     """Files below, but the manifest."""
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}

@@ -1,4 +1,4 @@
-"""The contract of the command line: one real run, commands, help, start-up, Python.
+"""The contract of the command line: one real run, commands, help, Python.
 
 Most runs of these files of tests happen in this process, which has loaded torch already (`run`); where a real
 process makes the difference, there is one (`spawn`).
@@ -7,14 +7,10 @@ process makes the difference, there is one (`spawn`).
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +18,7 @@ import torch
 
 from lptn_cli import __version__
 from lptn_cli.preset import Preset, user_folder
-from tests.command import Ran, Retouch, contents, environment, load, run, save, spawn, tree
+from tests.command import Ran, Retouch, contents, environment, load, modules_of, run, save, spawn, tree
 from tests.conftest import make_preset, photo
 
 # One real run that feeds many tests
@@ -126,56 +122,6 @@ def test_a_second_run_finds_all_up_to_date_and_loads_no_torch(first: First, pres
     assert len(photos) == 5
     assert ran.events[-1]["up_to_date"] == 5 and ran.events[-1]["exit"] == 0
     assert "0 written, 5 up to date" in ran.stderr
-
-
-# Start-up
-
-
-def modules_of(*words: object, **options: Any) -> tuple[Ran, set[str]]:
-    """A process of `lptn` and which heavy modules it had loaded when it ended."""
-    code = (
-        "import sys; from lptn_cli.cli import main\n"
-        "try: main()\n"
-        "finally: print(*{'torch', 'cv2', 'numpy', 'PIL'} & sys.modules.keys(), file=sys.stderr)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, words)], capture_output=True, timeout=60, **options
-    )
-    *lines, heavy = done.stderr.decode().split("\n")[:-1]
-    return Ran(done.returncode, done.stdout, "\n".join(lines)), set(heavy.split())
-
-
-@pytest.mark.parametrize(
-    "words", ["--help", "retouch --help", "--version", "presets", "presets dusk", "presets --json", "DRY RUN"]
-)
-def test_answers_at_once_without_torch_and_cv2(
-    words: str, folder: Path, tmp_path: Path, preset: Preset
-) -> None:
-    shutil.copytree(preset.path.parent, tmp_path / "config/lptn/presets")
-    dry_run = ["retouch", "-n", folder, "-o", tmp_path / "out", "-p", "dusk"]
-    env = environment(XDG_CONFIG_HOME=str(tmp_path / "config"))
-    ran, heavy = modules_of(*(dry_run if words == "DRY RUN" else words.split()), env=env)
-    assert ran.code == 0 and ran.stdout and not ran.stderr
-    assert heavy - {"numpy"} == set()
-
-
-def test_help_takes_less_than_half_a_second_of_work() -> None:
-    def seconds() -> float:
-        before = os.times()
-        assert spawn("--help").code == 0
-        after = os.times()
-        return after.children_user + after.children_system - before.children_user - before.children_system
-
-    assert min(seconds() for _ in range(3)) < 0.5
-
-
-def test_importing_the_package_loads_nothing_heavy() -> None:
-    code = (
-        "import sys, lptn_cli; assert not {'torch', 'numpy', 'cv2', 'typer'} & sys.modules.keys();"
-        "from lptn_cli import Retoucher; assert 'torch' in sys.modules; print(Retoucher.__name__)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
-    assert done.stdout == b"Retoucher\n"
 
 
 # Commands, help, presets
