@@ -7,6 +7,7 @@ import tomllib
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -109,7 +110,9 @@ def test_each_does_what_its_name_says(look: Retoucher, village: Pixels8) -> None
             assert light > 1
             assert after[2] > after[1] > after[0]
         case "winter-to-summer":
-            snow = np.full_like(village, 225)
+            grain = np.random.default_rng(0).standard_normal(village.shape[:2])
+            drifts = 225 + 90 * cv2.GaussianBlur(grain, (0, 0), 15)  # by some levels
+            snow = np.rint(np.dstack([drifts] * 3)).astype(np.uint8)
             snow[:200] = (150, 180, 230)
             green = mean(look(snow)[400:])
             assert green[1] > 1.1 * green[2]
