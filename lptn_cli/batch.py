@@ -169,8 +169,9 @@ def run(
         from lptn_cli.gallery import PICTURES, require_own_page
 
         require_own_page(folder, settings)
-        if any(job.output.is_relative_to(folder / PICTURES) for job in jobs):
-            raise UsageError(f"results would go among the pictures of --compare, {PICTURES}/; leave it out")
+        if among := next((job for job in jobs if job.output.is_relative_to(folder / PICTURES)), None):
+            fact = f"{shown(among.photo.path)} would go among the pictures of --compare, {PICTURES}/"
+            raise UsageError(f"{fact}; give its folder another name, or leave --compare out")
     with Manifest.open(folder, str(destination.shard or "")) as manifest:
         if manifest.folds_case:
             refuse_twins(jobs.whole, folded)

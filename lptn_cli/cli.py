@@ -65,7 +65,7 @@ def retouch(
     strength: Strength = None,
     light: Annotated[float | None, typer.Option(min=0, max=1.5, callback=cli_looks.finite, rich_help_panel=LOOK, show_default="--strength", help="Strength for brightness alone.")] = None,
     color: Annotated[float | None, typer.Option(min=0, max=1.5, callback=cli_looks.finite, rich_help_panel=LOOK, show_default="--strength", help="Strength for colour alone.")] = None,
-    files_from: Annotated[str | None, typer.Option(metavar="FILE", rich_help_panel=INPUT, help="Read paths from FILE, one a line; - is stdin.")] = None,
+    files_from: Annotated[str | None, typer.Option(metavar="FILE", rich_help_panel=INPUT, help="Read paths from FILE, one a line; - is stdin. Relative ones keep their folders below -o.")] = None,
     null: Annotated[bool, typer.Option("-0", "--null", rich_help_panel=INPUT, help="Paths in --files-from end in NUL.")] = False,
     include: Annotated[list[str] | None, typer.Option(metavar="GLOB", rich_help_panel=INPUT, help="Only paths below the folder that match; repeatable.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(metavar="GLOB", rich_help_panel=INPUT, help="Not paths that match; repeatable.")] = None,

@@ -81,7 +81,8 @@ class Manifest:
                 os.close(descriptor)
                 raise
         except FileExistsError as error:
-            raise OutputError(f"{shown(folder)} is a file; choose another folder with -o") from error
+            fact = "is a file" if folder.exists() else "is a link that leads nowhere"
+            raise OutputError(f"{shown(folder)} {fact}; choose another folder with -o") from error
         except OSError as error:
             fact, _ = reason(error)
             raise OutputError(f"{shown(folder)}: {fact}; choose another folder with -o") from error

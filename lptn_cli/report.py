@@ -156,8 +156,8 @@ class Report:
         if outcome.status == "failed":
             self.line(f"{name}: {outcome.message}", important=True)
         elif self._verbose:
-            spent = ", ".join(f"{stage} {ms} ms" for stage, ms in outcome.ms.items())
-            self.line(f"{name} -> {shown(outcome.job.output)}: {outcome.status} {spent}".rstrip())
+            told = ", ".join([outcome.status, *(f"{stage} {ms} ms" for stage, ms in outcome.ms.items())])
+            self.line(f"{name} -> {shown(outcome.job.output)}: {told}")
         self._tick()
 
     def finish(self, where: str) -> None:

@@ -22,7 +22,7 @@ def test_stdout_is_empty_unless_asked_for(folder: Path, retouch: Retouch) -> Non
     assert retouch(folder, "-o", out).stdout == b""
     verbose = retouch(folder, "-o", folder.parent / "again", "-v")
     assert verbose.stdout == b"" and len(verbose.stderr.splitlines()) == 4
-    assert f"a.jpg -> {folder.parent}/again/a.jpg: written decode" in verbose.stderr
+    assert f"a.jpg -> {folder.parent}/again/a.jpg: written, decode" in verbose.stderr
 
 
 def test_quiet_tells_failures_only(folder: Path, retouch: Retouch) -> None:

@@ -121,7 +121,7 @@ def test_pictures_that_have_no_place_are_said_before_the_first_photo(
 ) -> None:
     save(tmp_path / "in" / "compare" / "a.jpg", photo(40, 60))
     done = retouch(tmp_path / "in", "-o", tmp_path / "out", "--compare")
-    assert done.code == 2 and "results would go among the pictures of --compare" in done.stderr
+    assert done.code == 2 and "in/compare/a.jpg would go among the pictures of --compare" in done.stderr
     assert not list((tmp_path / "out").rglob("*.jpg"))
     (tmp_path / "in" / "compare").rename(tmp_path / "in" / "other")
     (tmp_path / "out2").mkdir()

@@ -207,6 +207,9 @@ def test_output_folder_is_a_file(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"in the way.*choose another folder with -o"):
         Manifest.open(tmp_path / "file" / "below")
     Manifest.peek(tmp_path / "file")
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(OutputError, match="link is a link that leads nowhere"):
+        Manifest.open(tmp_path / "link")
 
 
 @pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.ENOSPC])

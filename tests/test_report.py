@@ -147,7 +147,7 @@ def test_quiet_and_verbose(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert told(make(quiet=True)[0]) == ["lptn: in/c.jpg: it is truncated"]
     assert told(make(verbose=True)[0])[:2] == [
-        "lptn: in/a.jpg -> out/a.jpg: written decode 30 ms, look 200 ms",
+        "lptn: in/a.jpg -> out/a.jpg: written, decode 30 ms, look 200 ms",
         "lptn: in/b.jpg -> out/b.jpg: up-to-date",
     ]
 
