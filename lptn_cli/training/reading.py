@@ -31,7 +31,7 @@ SAME_SHAPE = 0.01  # relative difference of proportions that the rounding of an 
 # Median local correlation of luminance, whichever sign, of two pictures of one thing. All of 880 retouched
 # pairs have 0.90 or more, night, winter and sunset 0.95; with 5 % of the target's sides cut off it is at most
 # 0.6, moved by 1 % 0.65, of other photos 0.3.
-SAME_PICTURE = 0.7
+LIKENESS = 0.7
 COMPARED = 240  # short side in pixels at which pictures are compared: a pixel's offset is not seen
 TEXTURE = 5e-4  # variance of luminance over which a window says something of the picture
 SOME = 1e-5  # and that which a dark target must have left there, (0.8 / 255)^2
@@ -167,8 +167,8 @@ def _levels(image: NDArray[np.float32]) -> Pixels8:
 def each_pair(
     folder: Path, short_side: int, skip: Skip, *, least: int | None = None, stop: Stop | None = None
 ) -> Iterator[Pair]:
-    """The pairs of FOLDER/input and FOLDER/target by name, each read in its turn; what cannot be used goes to
-    `skipped`.
+    """The pairs of FOLDER/input and FOLDER/target by name, each read in its turn; what cannot be used, and
+    pairs that do not show the same, go to `skip`.
 
     Where one side was exported smaller, both have its size. `least`, `stop`: as of `each_photo`.
     """
@@ -223,7 +223,7 @@ def _same_picture(one: Pixels8, other: Pixels8) -> bool:
     telling = (local_variance(before) > TEXTURE) & (local_variance(after) > SOME)
     if telling.float().mean() < ENOUGH:
         return True
-    return float(local_correlation(before, after, least=ROUNDING)[telling].abs().median()) > SAME_PICTURE
+    return float(local_correlation(before, after, least=ROUNDING)[telling].abs().median()) > LIKENESS
 
 
 def _resized(pixels: Pixels8, height: int, width: int) -> Pixels8:
