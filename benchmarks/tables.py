@@ -147,9 +147,9 @@ def _rounded(value: float, places: int = 0) -> str:
     return str(Decimal(str(value)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP))
 
 
-def _percent(share: float, count: int, places: int = 0) -> str:
+def _percent(share: float, count: int) -> str:
     """share: of `count` photos, to three places, from which the true one is found."""
-    return f"{_rounded(100 * round(share * count) / count, places)} %"
+    return f"{_rounded(100 * round(share * count) / count)} %"
 
 
 def _share(look: Mapping[str, Any], key: str = "does its job") -> str:
