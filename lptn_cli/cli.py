@@ -73,7 +73,7 @@ def retouch(
     limit: Annotated[int | None, typer.Option(min=1, rich_help_panel=INPUT, help="Take the first N photos only.")] = None,
     shard: Annotated[str | None, typer.Option(metavar="I/N", rich_help_panel=INPUT, help="Do the I-th of N parts only; for array jobs.")] = None,
     output: Annotated[str | None, typer.Option("-o", "--output", metavar="DIR|FILE|-", rich_help_panel=OUTPUT, show_default="./lptn-out/<preset>/", help="Where results go; - is stdout, for one image.")] = None,
-    name: Annotated[str, typer.Option(metavar="TEMPLATE", rich_help_panel=OUTPUT, help="Name of each result; fields: dir stem ext preset n.")] = "{dir}/{stem}{ext}",
+    name: Annotated[str, typer.Option(metavar="TEMPLATE", rich_help_panel=OUTPUT, help="Name of each result; fields: dir stem ext suffix parent preset n.")] = "{dir}/{stem}{ext}",
     format: Annotated[Literal["auto", "jpeg", "jpg", "png", "tiff", "tif", "webp", "avif"], typer.Option(rich_help_panel=OUTPUT, help="auto = the input's.")] = "auto",
     quality: Annotated[int, typer.Option(min=1, max=100, rich_help_panel=OUTPUT, help="Of JPEG, WebP and AVIF.")] = 95,
     subsampling: Annotated[Literal["auto", "444", "422", "420"], typer.Option(rich_help_panel=OUTPUT, help="Of JPEG and AVIF; auto = the input's.")] = "auto",

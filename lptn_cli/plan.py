@@ -6,21 +6,19 @@ import functools
 import hashlib
 import os
 import re
-import string
 import unicodedata
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path
 from typing import overload
 
-from lptn_cli.codecs.formats import EXTENSIONS, OUTPUT_SUFFIXES, SUFFIXES, WRITTEN_AS, Format
+from lptn_cli.codecs.formats import EXTENSIONS, OUTPUT_SUFFIXES, Format
 from lptn_cli.errors import UsageError
+from lptn_cli.naming import NUMBERED, TEMPLATE, agreed, checked, named, telling_apart
 from lptn_cli.photos import Photo, shown
 from lptn_cli.storage import Remote
 
-TEMPLATE = "{dir}/{stem}{ext}"
-FIELDS = ("dir", "stem", "ext", "preset", "n")
 STDOUT = Path("-")
 
 
@@ -119,9 +117,7 @@ def plan(
 
     output: `-o`, or None for lptn-out/<preset>. single_file: the only input is a file, so `-o` may be one,
     unless to_folder.
-    template: `--name`, with FIELDS and their format specs; {ext} keeps the input's own spelling unless a
-    format is asked or the input's is not written (HEIC, RAW). It must end in {ext} or in a photo's suffix,
-    which then gives the format.
+    template: `--name`, as naming.py says.
     Jobs of photos with a `problem` get their plain name and take part in no check: they are never written.
     Raises UsageError: bad template, a name outside the output folder, formats that disagree, a collision.
     """
@@ -129,7 +125,7 @@ def plan(
     if output is not None and one_name and single_file:
         if template != TEMPLATE:
             raise UsageError(f"{shown(output)} and --name both name the output; give one of them")
-        chosen: Format | None = _agreed(format, output.suffix, f"-o {shown(output)}")
+        chosen: Format | None = agreed(format, output.suffix, f"-o {shown(output)}")
         folder = output
 
         def make(photo: Photo, number: int) -> Job:
@@ -141,8 +137,8 @@ def plan(
                 f"{shown(output)} is the name of one photo, but the input is not one file; give -o a folder"
             )
         folder = output_folder(output, preset)
-        chosen = _check_template(template, format)
-        own = functools.partial(_name, template, preset, EXTENSIONS[format] if format else None)
+        chosen = checked(template, format)
+        own = functools.partial(named, template, preset, EXTENSIONS[format] if format else None)
 
         def make(photo: Photo, number: int) -> Job:
             below = photo.relative if photo.problem else own(photo, number)
@@ -152,74 +148,6 @@ def plan(
     folders = refuse_twins(jobs)
     _refuse_inputs(jobs, folders)
     return jobs
-
-
-def _agreed(format: Format | None, suffix: str, where: str) -> Format:
-    """The format that a literal suffix asks for, once it is known not to contradict `--format`."""
-    named = OUTPUT_SUFFIXES.get(suffix.lower())
-    if named is None:
-        raise UsageError(
-            f"{where}: {shown(suffix)} is no format lptn writes; use {' '.join(OUTPUT_SUFFIXES)}"
-        )
-    if format is not None and format != named:
-        raise UsageError(f"{where} asks for {named}, but --format for {format}; leave one of them out")
-    return named
-
-
-def _check_template(template: str, format: Format | None) -> Format | None:
-    """The format all jobs get."""
-    where = f"--name {shown(template)}"
-    known = "the fields are " + " ".join(f"{{{name}}}" for name in FIELDS)
-    last, tail = "", ""
-    try:
-        chunks = list(string.Formatter().parse(template))
-    except ValueError as error:
-        raise UsageError(f"{where}: its braces do not match; {known}") from error
-    for literal, name, spec, conversion in chunks:
-        tail += literal
-        if name is None:
-            continue
-        if name not in FIELDS or conversion or "{" in (spec or ""):
-            raise UsageError(f"{where}: {{{shown(name)}}} cannot be filled in; {known}")
-        if re.search(r"[0-9]{4}", spec or ""):
-            raise UsageError(f"{where}: {{{name}:{spec}}} is wider than a file's name may be; try {{n:04d}}")
-        if name == "ext" and tail.endswith("."):
-            raise UsageError(f"{where}: {{ext}} has its own dot; write {{stem}}{{ext}}")
-        last, tail = name, ""
-    if last == "ext" and not tail:
-        return format
-    dot = tail.rfind(".")
-    if dot < 0 or "/" in tail[dot:]:
-        raise UsageError(f"{where} must end in {{ext}} or in a suffix such as .jpg; {known}")
-    return _agreed(format, tail[dot:], where)
-
-
-def _name(template: str, preset: str, extension: str | None, photo: Photo, number: int) -> PurePath:
-    """The output below the output folder."""
-    path = photo.relative
-    folder = "" if path.parent == PurePath() else path.parent.as_posix()
-    extension = _extension(path) if extension is None else extension
-    where = f"--name {shown(template)}"
-    try:
-        text = template.format(dir=folder, stem=path.stem, ext=extension, preset=preset, n=number)
-    except (ValueError, OverflowError) as error:
-        raise UsageError(f"{where}: a field cannot be formatted so ({error}); try {{n:04d}}") from error
-    if not folder and template.startswith("{dir"):
-        text = text.lstrip("/")  # at the top {dir} is empty and its slash goes with it
-    name = PurePosixPath(text)
-    if name.is_absolute() or ".." in name.parts:
-        raise UsageError(f"{where}: {shown(text)} lies outside the output folder; use a name below it")
-    if "\0" in text or text.endswith("/") or not name.name:
-        raise UsageError(f"{where}: {shown(text)} is no file name; end it in {{stem}}{{ext}}")
-    return PurePath(name)
-
-
-def _extension(path: PurePath) -> str:
-    """The suffix as it is spelled, or that of what a photo of a format that is not written becomes."""
-    source = SUFFIXES.get(path.suffix.lower())
-    if source is None or WRITTEN_AS[source] == source:
-        return path.suffix
-    return EXTENSIONS[WRITTEN_AS[source]]
 
 
 def _sound(jobs: Jobs) -> Iterator[Job]:
@@ -232,15 +160,17 @@ def refuse_twins(jobs: Jobs, spelled: Callable[[Path], str] = os.fspath) -> list
     spelled: what tells files apart; `folded` on disks for which names in upper and lower case are the same.
     Returns all the folders.
     """
-    remedy = "tell them apart with --name, for example '{dir}/{stem}-{n}{ext}', or --exclude some"
+    remedy = "tell them apart with --name, for example '%s', or --exclude some"
     writers: dict[int, int] = {}  # number of a job by its output's hash, as the names would be 200 MB
     parents: dict[Path, int] = {}
     for job in _sound(jobs):
         name = spelled(job.output)
         number = writers.setdefault(hash(name), job.number)
         if number != job.number and spelled((other := jobs.numbered(number)).output) == name:
+            extension = EXTENSIONS[job.format] if job.format else None
+            template = telling_apart([other.photo, job.photo], extension)
             pair = f"{shown(other.photo.path)} and {shown(job.photo.path)}"
-            raise UsageError(f"{pair} would both be written to {shown(job.output)}; {remedy}")
+            raise UsageError(f"{pair} would both be written to {shown(job.output)}; {remedy % template}")
         for parent in job.output.parents:
             if parent in parents:
                 break
@@ -251,7 +181,7 @@ def refuse_twins(jobs: Jobs, spelled: Callable[[Path], str] = os.fspath) -> list
         if writer.number != number and spelled(writer.output) == name:
             raise UsageError(
                 f"{shown(writer.photo.path)} would be written to {shown(parent)}, which must be a folder "
-                f"for {shown(jobs.numbered(number).photo.path)}; {remedy}"
+                f"for {shown(jobs.numbered(number).photo.path)}; {remedy % NUMBERED}"
             )
     return list(parents)
 

@@ -13,6 +13,7 @@ from lptn_cli.discover import discover
 from lptn_cli.errors import UsageError
 from lptn_cli.photos import Photo
 from lptn_cli.plan import Job, looks_like_file, output_folder, plan
+from lptn_cli.storage import Remote
 from tests.command import touch
 
 # plan: names
@@ -53,6 +54,11 @@ def output_name(
         ("a/x.jpg", "{dir}-{n}{ext}", None, ("a-3.jpg", None)),
         ("x.jpg", "all/{dir}/{stem}{ext}", None, ("all/x.jpg", None)),
         ("x.jpg", "{stem:_>5}{ext}", None, ("____x.jpg", None)),
+        ("a/x.HEIC", "{dir}/{stem}{suffix}{ext}", None, ("a/x.HEIC.jpg", None)),
+        ("a/x", "{dir}/{stem}{suffix}.png", None, ("a/x.png", "png")),
+        ("a/b/x.jpg", "{parent}/{stem}{ext}", None, ("b/x.jpg", None)),
+        ("x.jpg", "{parent}-{stem}{ext}", None, ("in-x.jpg", None)),
+        ("../x.jpg", "{parent}/{stem}{ext}", None, ("x.jpg", None)),
         ("a/x.jpg", "{dir}/{stem}.PNG", None, ("a/x.PNG", "png")),
         ("a/x.jpg", "{dir}/{stem}.tiff", "tiff", ("a/x.tiff", "tiff")),
         ("a/x.jpg", "{dir}/{stem}.jpeg", "jpeg", ("a/x.jpeg", "jpeg")),
@@ -192,12 +198,46 @@ def test_two_inputs_for_one_output() -> None:
     text = refusal([photo_at("x.jpg", "/a"), photo_at("x.jpg", "/b")], Path("/out"))
     assert text == (
         "/a/x.jpg and /b/x.jpg would both be written to /out/x.jpg; "
-        "tell them apart with --name, for example '{dir}/{stem}-{n}{ext}', or --exclude some"
+        "tell them apart with --name, for example '{parent}/{stem}{ext}', or --exclude some"
     )
     photos = [photo_at("x.jpg"), photo_at("x.png")]
     assert "would both" in refusal(photos, Path("/out"), "{stem}.webp")
     assert "would both" in refusal([photo_at("a/x.jpg"), photo_at("b/x.jpg")], Path("/out"), "{stem}{ext}")
     plan(photos, output=Path("/out"), template="{stem}-{n}.webp", preset="p", single_file=False)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "template", "example"),
+    [
+        ("a/x.jpg", "a/x.png", "{dir}/{stem}.webp", "{dir}/{stem}{suffix}{ext}"),
+        ("a/x.jpg", "a/x.HEIC", "{dir}/{stem}{ext}", "{dir}/{stem}{suffix}{ext}"),
+        ("a/x.jpg", "b/x.jpg", "{stem}{ext}", "{dir}/{stem}{ext}"),
+        ("x.jpg", "x.jpg/y.jpg", "{dir}/{stem}{ext}", "{dir}/{stem}-{n}{ext}"),
+    ],
+)
+def test_the_remedy_for_a_clash_ends_it(one: str, other: str, template: str, example: str) -> None:
+    photos = [photo_at(one), photo_at(other)]
+    assert f"for example '{example}'" in refusal(photos, Path("/out"), template)
+    plan(photos, output=Path("/out"), template=example, preset="p", single_file=False)
+
+
+def test_photos_of_one_name_in_one_folder_are_told_apart_by_number() -> None:
+    photos = [photo_at("x.jpg", "/a/in"), photo_at("x.jpg", "/b/in")]
+    assert "'{dir}/{stem}-{n}{ext}'" in refusal(photos, Path("/out"))
+
+
+def test_the_parent_is_the_folder_however_the_path_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "roll/x.jpg")
+    (tmp_path / "roll" / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "roll" / "sub")
+    photos = discover([Path("../x.jpg")])
+    (job,) = plan(photos, output=Path("out"), template="{parent}/{stem}{ext}", preset="p", single_file=True)
+    assert job.output == Path("out/roll/x.jpg")
+    remote = Photo(Remote("s3://shoot/roll/x.jpg"), PurePath("x.jpg"), 1, 1)
+    (job,) = plan([remote], output=Path("o"), template="{parent}-{stem}{ext}", preset="p", single_file=True)
+    assert job.output == Path("o/roll-x.jpg")
 
 
 def test_refusals_are_safe_to_print() -> None:
