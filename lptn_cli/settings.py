@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from lptn_cli import __version__
 from lptn_cli.codecs.formats import LOSSLESS, OUTPUT_SUFFIXES, Format
 from lptn_cli.errors import UsageError
+from lptn_cli.photos import shown
 from lptn_cli.plan import Job
 from lptn_cli.preset import Preset
 
@@ -82,4 +83,7 @@ def check_depth(depth: Literal["auto", 8, 16], jobs: Sequence[Job]) -> None:
     for job in jobs if depth == 16 else ():
         format = _written(job)
         if format and format not in LOSSLESS:
-            raise UsageError(f"{format} holds 8 bits a channel; use --format png or tiff with --depth 16")
+            raise UsageError(
+                f"{shown(job.photo.path)} would become {format}, which holds 8 bits a channel; "
+                "use --format png or tiff with --depth 16"
+            )

@@ -73,7 +73,7 @@ def test_quality_subsampling_and_depth(tmp_path: Path, retouch: Retouch) -> None
 @pytest.mark.parametrize("words", ["--format jpeg", "--format webp", "--format avif", ""])
 def test_16_bits_of_an_8_bit_format_are_a_usage_error(words: str, folder: Path, retouch: Retouch) -> None:
     ran = retouch(folder, "-o", folder.parent / "out", "--depth", "16", *words.split())
-    assert ran.code == 2 and "8 bits a channel" in ran.error
+    assert ran.code == 2 and "8 bits a channel" in ran.error and f"{folder}/" in ran.error
     assert not (folder.parent / "out").exists()
 
 
