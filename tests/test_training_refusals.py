@@ -102,7 +102,7 @@ def test_other_options_than_those_of_the_run_are_said_before_photos_are_read(
     train(pairs, tmp_path, Listener(stop_after=1))
 
     def resume(listener: Listener, levels: int, context: bool | None, *, paired: bool = True) -> None:
-        load = partial(run.pairs, pairs, [], [])
+        load = partial(run.pairs, pairs, [pairs / "target"], [pairs / "target"])
         if not paired:
             load = partial(run.groups, [pairs / "input"], [pairs / "target"], [], None, None, False)
         run.train(

@@ -12,12 +12,13 @@ import pytest
 import torch
 
 from lptn_cli import Retoucher
+from lptn_cli.branches import Variant
 from lptn_cli.errors import StartError, UsageError
 from lptn_cli.network import LPTN
 from lptn_cli.preset import read
 from lptn_cli.training import making, run
 from lptn_cli.training.data import load_pairs
-from lptn_cli.training.loop import Step, Trainer, read_state
+from lptn_cli.training.loop import Step, Trainer, network_of, read_state, require_like
 from lptn_cli.training.notebook import FILES
 from lptn_cli.training.pairs import PairObjective
 from lptn_cli.training.run import OWN
@@ -178,35 +179,55 @@ def test_a_run_that_was_killed_while_it_wrote_its_preset_can_be_resumed(
     assert Retoucher(again, "cpu")(photo(80, 90)).shape == (80, 90, 3)
 
 
-def test_a_run_of_another_network_is_not_resumed(pairs: Path, tmp_path: Path) -> None:
-    data = load_pairs(pairs, [], [], 64)
+def a_run(pairs: Path, variant: Variant = OWN, *, context: bool = False) -> Trainer:
+    network = LPTN(nrb_low=1, nrb_high=1, num_high=3, variant=variant, context=context)
+    return Trainer(network, PairObjective(load_pairs(pairs, [], [], 64), CPU), CPU)
 
-    def trainer(*, context: bool) -> Trainer:
-        network = LPTN(nrb_low=1, nrb_high=1, num_high=3, variant=OWN, context=context)
-        return Trainer(network, PairObjective(data, CPU), CPU)
 
+def test_a_run_with_a_context_is_not_resumed_without(pairs: Path, tmp_path: Path) -> None:
     for context, option in ((False, "--no-context"), (True, "--context")):
-        torch.save(trainer(context=context).state(), tmp_path / "other.pt")
+        state = a_run(pairs, context=context).state()
         with pytest.raises(StartError, match=rf"other\.pt is of a run {option}; resume it so"):
-            other = read_state(tmp_path / "other.pt")
-            trainer(context=not context).resume(tmp_path / "other.pt", other)
-    other_sizes = trainer(context=True).state()
-    first = "trans_low.context.layers.0.weight"
-    other_sizes["network"] = {**other_sizes["network"], first: other_sizes["network"][first][:, :128]}
-    torch.save(other_sizes, tmp_path / "sizes.pt")
-    with pytest.raises(StartError, match=r"sizes\.pt is of another network.*begin anew"):
-        trainer(context=True).resume(tmp_path / "sizes.pt", read_state(tmp_path / "sizes.pt"))
+            require_like(tmp_path / "other.pt", state, {}, context=not context)
+        require_like(tmp_path / "other.pt", state, {}, context=None)
+
+
+def test_a_run_of_an_earlier_lptn_is_not_resumed(pairs: Path, tmp_path: Path) -> None:
+    earlier = {**a_run(pairs).state(), "optimizer": {"state": {}, "param_groups": []}}
+    torch.save(earlier, tmp_path / "old.pt")
+    with pytest.raises(StartError, match=r"old\.pt is of an earlier lptn.*begin anew"):
+        network_of(tmp_path / "old.pt", read_state(tmp_path / "old.pt"))
 
 
 def test_a_resumed_run_goes_on_with_its_way_of_colouring_detail(pairs: Path, tmp_path: Path) -> None:
-    data = load_pairs(pairs, [], [], 64)
-    runs = []
     for colour in ("faded", "recoloured"):
-        network = LPTN(nrb_low=1, nrb_high=1, num_high=3, variant=replace(OWN, detail_colour=colour))
-        runs.append(Trainer(network, PairObjective(data, CPU), CPU))
-    torch.save(runs[0].state(), tmp_path / "begun.pt")
-    runs[1].resume(tmp_path / "begun.pt", read_state(tmp_path / "begun.pt"))
-    assert runs[1].averaged_network().variant.detail_colour == "faded"
+        torch.save(a_run(pairs, replace(OWN, detail_colour=colour)).state(), tmp_path / "begun.pt")
+        network = network_of(tmp_path / "begun.pt", read_state(tmp_path / "begun.pt"))
+        assert network.variant.detail_colour == colour
+
+
+@pytest.mark.parametrize("harm", ["gone", "damaged"])
+def test_a_run_is_resumed_without_the_preset_that_it_started_with(
+    pairs: Path, tmp_path: Path, harm: str
+) -> None:
+    """Its weights are of no use any more; one that starts with its own preset may be killed as it writes."""
+    begun_with = make_preset(tmp_path / "dusk", name="dusk", native_scale=64)
+
+    def go(*, resume: bool) -> Listener:
+        listener = Listener(stop_after=1)
+        run.train(
+            "mine", partial(run.pairs, pairs, [], []), minutes=10, resume=resume, native_scale=64, levels=4,
+            device="cpu", seed=0, work=tmp_path / "work", to=tmp_path, overwrite=False, said={},
+            report=listener, stop=listener.stop, start=str(begun_with.path),
+        )  # fmt: skip
+        return listener
+
+    go(resume=False)
+    if harm == "gone":
+        begun_with.path.unlink()
+    else:
+        begun_with.weights.write_bytes(b"half of them")
+    assert go(resume=True).steps[0].number == 2
 
 
 def test_a_run_is_not_resumed_with_other_options(pairs: Path, tmp_path: Path) -> None:
@@ -227,3 +248,8 @@ def test_a_run_is_not_resumed_with_other_options(pairs: Path, tmp_path: Path) ->
     with pytest.raises(StartError, match=r"is of a run with --from DIR; resume it so"):
         train(pairs, tmp_path, Listener(), resume=True)
     start(4, published=False, resume=True)
+    listener = Listener(stop_after=1)
+    train(pairs, tmp_path / "pairs", listener)
+    other = partial(run.pairs, pairs, [], [pairs / "target"])
+    with pytest.raises(StartError, match="is of a run with --identity DIR; resume it so"):
+        train(pairs, tmp_path / "pairs", listener, resume=True, load=other)

@@ -9,6 +9,7 @@ from lptn_cli.preset import Preset
 from lptn_cli.signals import Stop
 from lptn_cli.training import run
 from lptn_cli.training.loop import Step
+from lptn_cli.training.run import Load
 
 
 class Listener:
@@ -33,9 +34,10 @@ class Listener:
 def train(
     pairs: Path, work: Path, listener: Listener,
     *, resume: bool = False, minutes: float = 10, overwrite: bool = False, description: str = "brighter",
+    load: Load | None = None,
 ) -> Preset:  # fmt: skip
     return run.train(
-        "mine", partial(run.pairs, pairs, [pairs / "target"], [pairs / "target"]),
+        "mine", load or partial(run.pairs, pairs, [pairs / "target"], [pairs / "target"]),
         minutes=minutes, resume=resume, native_scale=64, levels=4, device="cpu", seed=1,
         work=work / "work", to=work / "presets", overwrite=overwrite, said={"description": description},
         report=listener, stop=listener.stop,

@@ -35,6 +35,7 @@ SOME_TONED = 0.1, 0.01  # share of the grey inputs and of all; fewer get colour 
 LEAST = 8  # photos on each side, below which nothing is learned
 
 T = TypeVar("T", "Pair", "Named")
+Fingerprints = NDArray[np.float32]  # one, or a row of each
 Hear = Callable[[str], object]  # of how far something is that takes a while
 
 
@@ -73,8 +74,9 @@ def load_pairs(
 ) -> PairData:
     """Read FOLDER/input and FOLDER/target (same names), folders of photos to leave alone and to restore.
 
-    Photos that cannot be used are skipped and named; those that show what a held-back pair shows are left out
-    in silence. Raises UsageError when a folder is missing or teaches nothing, StoppedError.
+    Photos that cannot be used are skipped and named; those that show what is held back, under another name
+    or in another grading, are left out in silence (see `_unlike`). Raises UsageError when a folder is
+    missing or teaches nothing, StoppedError.
     """
     require_sides(folder)
     require_folders([*identity, *restore])
@@ -85,19 +87,20 @@ def load_pairs(
         fact = f"{shown(folder)} holds {len(pairs)} usable pairs; training needs {LEAST}"
         raise UsageError(fact + _why(skipped))
     train, held = split(pairs)
-    secret = np.stack([_fingerprint(pair.target) for pair in held])
-    kept, restored = (
-        [
-            Pair(photo.name, photo.pixels, photo.pixels)
-            for part in each_once(folders)
-            for photo in counted(_some(part, short_side, skipped, stop))
-            if (secret @ _fingerprint(photo.pixels)).max() < SAME_PICTURE
-        ]
+    (same, held_same), (good, _) = (
+        _split_each(folders, lambda part: counted(_some(part, short_side, skipped, stop)))
         for folders in (identity, restore)
     )
-    train_identity, held_identity = split(kept)
-    train_restore, _ = split(restored)
-    return PairData(train, train_identity, train_restore, held, held_identity, skipped)
+    held_same_pairs = _unchanged(held_same)
+    secret = np.stack([_fingerprint(pair.target) for pair in (*held, *held_same_pairs)])
+    train, kept, restored = (_unlike(secret, part) for part in (train, _unchanged(same), _unchanged(good)))
+    return PairData(train, kept, restored, held, held_same_pairs, skipped)
+
+
+def _unlike(secret: Fingerprints, pairs: Sequence[Pair]) -> list[Pair]:
+    """Those that show none of these pictures; all, where most show one: a series of one composition."""
+    unlike = [pair for pair in pairs if (secret @ _fingerprint(pair.target)).max() < SAME_PICTURE]
+    return unlike if 2 * len(unlike) >= len(pairs) else list(pairs)
 
 
 class Counted:
@@ -134,10 +137,10 @@ def _colour(pixels: Pixels8) -> float:
     return float((some.max(2) - some.min(2)).mean())
 
 
-def _fingerprint(pixels: Pixels8) -> NDArray[np.float32]:
+def _fingerprint(pixels: Pixels8) -> Fingerprints:
     """The light of a photo on 24x24 cells, less its mean, at length 1: its product with another's is their
     correlation, which survives any grading."""
-    grey: NDArray[np.float32] = F.adaptive_avg_pool2d(tensor(pixels[None]).mean(1), FINGERPRINT).numpy()
+    grey: Fingerprints = F.adaptive_avg_pool2d(tensor(pixels[None]).mean(1), FINGERPRINT).numpy()
     grey = (grey - grey.mean()).ravel()
     return grey / max(float(np.linalg.norm(grey)), 1e-6)
 
@@ -168,25 +171,19 @@ def load_groups(
     require_folders([*photos, *targets, *identity])
     skipped: list[str] = []
     counted = Counted(hear)
-    parts = []
-    for folders in (photos, targets, identity):
-        train: list[Named] = []
-        held: list[Named] = []
-        for folder in each_once(folders):
-            if folders is identity:
-                found = _some(folder, short_side, skipped, stop)
-            else:
-                found = each_photo(folder, short_side, skipped.append, stop=stop)
-            learned, kept = split(counted(found))
-            train, held = [*train, *learned], [*held, *kept]
-        parts.append((train, held))
-    for folders, (train, held) in zip((photos, targets), parts, strict=False):
+
+    def found(folder: Path) -> Iterator[Named]:
+        return counted(each_photo(folder, short_side, skipped.append, stop=stop))
+
+    parts = [_split_each(folders, found) for folders in (photos, targets)]
+    same, _ = _split_each(identity, lambda folder: counted(_some(folder, short_side, skipped, stop)))
+    for folders, (train, held) in zip((photos, targets), parts, strict=True):
         usable = len(train) + len(held)
         if usable < LEAST:
             names = ", ".join(map(shown, folders))
             fact = f"{names}: {usable} usable photos; training needs {LEAST} on each side"
             raise UsageError(fact + _why(skipped))
-    (train, held), (wanted, _), (same, _) = parts
+    (train, held), (wanted, _) = parts
     if not held:  # each folder is a small one
         held.append(train.pop(min(range(len(train)), key=lambda n: _rank(train[n]))))
     return GroupData(
@@ -194,8 +191,25 @@ def load_groups(
         [photo.pixels for photo in wanted],
         [photo.pixels for photo in held],
         skipped,
-        [Pair(photo.name, photo.pixels, photo.pixels) for photo in same],
+        _unchanged(same),
     )
+
+
+def _split_each(
+    folders: Sequence[Path], read: Callable[[Path], Iterable[Named]]
+) -> tuple[list[Named], list[Named]]:
+    """Training and held-back photos, folder by folder."""
+    train: list[Named] = []
+    held: list[Named] = []
+    for folder in each_once(folders):
+        learned, kept = split(read(folder))
+        train, held = [*train, *learned], [*held, *kept]
+    return train, held
+
+
+def _unchanged(photos: Sequence[Named]) -> list[Pair]:
+    """Pairs of photos that should stay as they are."""
+    return [Pair(photo.name, photo.pixels, photo.pixels) for photo in photos]
 
 
 def split(photos: Iterable[T]) -> tuple[list[T], list[T]]:

@@ -80,6 +80,8 @@ def evaluate(
         _require_place(sheet, [*photos, *(pairs / side for side in SIDES if pairs)])
     look = Retoucher(preset, device)
     least = max(look.min_side, losses.WINDOW)
+    if held_back:  # training skips smaller ones, and what it holds back depends on how many there are
+        least = max(least, look.preset.native_scale or 0)
 
     def skip(line: str) -> None:
         note(f"skipped {line}")

@@ -22,12 +22,11 @@ from lptn_cli.checkpoint import UNREADABLE
 from lptn_cli.errors import OutputError, StartError, WriteError
 from lptn_cli.network import LPTN, channels_last
 from lptn_cli.signals import Stop
+from lptn_cli.training.optimizer import Optimizer
 from lptn_cli.training.reading import Pixels8
 
 WARM_UP_STEPS = 50
 EMA_DECAY = 0.995
-WEIGHT_DECAY = 1e-2
-MAX_GRADIENT_NORM = 1.0
 CHECKPOINT_SECONDS = 120.0
 ANEW = "anew in another --work folder, with --start from the preset that it made"
 
@@ -57,6 +56,7 @@ class Objective(Protocol):
     """What a run learns from: photos in memory, the loss of one step, figures of a network."""
 
     learning_rate: float
+    kernel_rate: float | None  # see Optimizer
 
     @property
     def examples(self) -> Sequence[Pixels8]:
@@ -76,7 +76,7 @@ class Objective(Protocol):
 
 
 class Trainer:
-    """Trains one network towards an objective with AdamW; keeps a moving average of the weights.
+    """Trains one network towards an objective; keeps a moving average of the weights.
 
     The averaged network, `averaged`, is what is measured and what becomes the preset. Everything random comes
     from one generator, whose state is part of the checkpoint. `options` are those of the command line that a
@@ -95,9 +95,7 @@ class Trainer:
         self.options = dict(options or {})
         self.network = channels_last(network.to(device)).train()
         self.averaged = {key: value.clone() for key, value in network.state_dict().items()}
-        self.optimizer = torch.optim.AdamW(
-            network.parameters(), objective.learning_rate, betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY
-        )
+        self.optimizer = Optimizer(network, objective.learning_rate, objective.kernel_rate)
         self.generator = torch.Generator().manual_seed(seed)
         self.step, self.seconds = 0, 0.0
         self.run_id = secrets.token_hex(8)  # of this run, and of those that resume it
@@ -132,15 +130,10 @@ class Trainer:
             on_step(Step(self.step, self.seconds, loss, self._checkpoint(checkpoint, on_checkpoint)))
 
     def one_step(self, progress: float) -> float:
-        rate = self.objective.learning_rate * min(1.0, (self.step + 1) / WARM_UP_STEPS)
-        rate *= 0.5 + 0.5 * math.cos(math.pi * min(1.0, progress))
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        share = min(1.0, (self.step + 1) / WARM_UP_STEPS)
+        share *= 0.5 + 0.5 * math.cos(math.pi * min(1.0, progress))
         loss = self.objective.loss(mixed(self.network, self.device), self.generator)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM)
-        self.optimizer.step()
+        self.optimizer.step(loss, share)
         self.step += 1
         decay = min(EMA_DECAY, self.step / (self.step + 10))
         for key, value in self.network.state_dict().items():
@@ -177,24 +170,17 @@ class Trainer:
         }
 
     def resume(self, checkpoint: Path, state: Mapping[str, Any]) -> None:
-        """Go on where `checkpoint` ends, of which that is the state. Raises StartError: damaged, of other
-        options."""
+        """Go on where `checkpoint` ends, of which that is the state, and this its network. Raises StartError:
+        damaged."""
         with _undamaged(checkpoint):
-            has_context = bool(self.network.trans_low.context)
-            require_like(checkpoint, state, self.options, context=has_context)
-            if _shapes(state["network"]) != _shapes(self.network.state_dict()):
-                fact = f"{checkpoint} is of another network, as an earlier lptn trained it"
-                raise StartError(f"{fact}; begin {ANEW}")
             self.network.load_state_dict(state["network"])
-            self.network.variant = Variant(**state.get("variant", asdict(self.network.variant)))
             self.optimizer.load_state_dict(state["optimizer"])
-            self.objective.resume(state.get("objective", {}))
+            self.objective.resume(state["objective"])
             self.generator.set_state(state["generator"])
             for key, value in self.averaged.items():
                 value.copy_(state["averaged"][key])
             self.step, self.seconds = int(state["step"]), float(state["seconds"])
-            self.run_id = str(state.get("run_id", self.run_id))
-            self.said = dict(state.get("said", {}))
+            self.run_id, self.said = str(state["run_id"]), dict(state["said"])
 
 
 def read_state(checkpoint: Path) -> Mapping[str, Any]:
@@ -202,6 +188,14 @@ def read_state(checkpoint: Path) -> Mapping[str, Any]:
     with _undamaged(checkpoint):
         state: Mapping[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
         return state
+
+
+def network_of(checkpoint: Path, state: Mapping[str, Any]) -> LPTN:
+    """The network of the run of that state. Raises StartError: damaged, of an earlier lptn."""
+    with _undamaged(checkpoint):
+        if not isinstance(state["optimizer"], list):
+            raise StartError(f"{checkpoint} is of an earlier lptn, which made other steps; begin {ANEW}")
+        return LPTN.from_state_dict(state["network"], Variant(**state["variant"]))
 
 
 def require_like(
@@ -275,7 +269,3 @@ def _start_small(state: Mapping[str, Tensor], prefix: str, bias: float) -> None:
     last = max(int(key.removeprefix(prefix).split(".")[0]) for key in state if key.startswith(prefix))
     state[f"{prefix}{last}.weight"].mul_(0.1)
     state[f"{prefix}{last}.bias"].fill_(bias)
-
-
-def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
-    return {name: value.shape for name, value in state.items()}

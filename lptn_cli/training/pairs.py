@@ -30,6 +30,7 @@ class PairObjective:
     """The objective of `lptn train --pairs`."""
 
     learning_rate = 1e-3
+    kernel_rate: float | None = 2.5e-3
 
     def __init__(self, data: PairData, device: torch.device) -> None:
         self.data, self.device = data, device

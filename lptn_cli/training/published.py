@@ -33,6 +33,7 @@ class PublishedObjective:
     """
 
     learning_rate = 1e-4
+    kernel_rate: float | None = None  # as theirs, by Adam
 
     def __init__(self, data: GroupData, device: torch.device) -> None:
         self.data, self.device = data, device

@@ -18,7 +18,7 @@ from lptn_cli.preset import Preset, find, read
 from lptn_cli.signals import Stop
 from lptn_cli.training.data import Hear, load_groups, load_pairs
 from lptn_cli.training.guides import GUIDES
-from lptn_cli.training.loop import Objective, Trainer, near_identity, read_state, require_like
+from lptn_cli.training.loop import Objective, Trainer, near_identity, network_of, read_state, require_like
 from lptn_cli.training.making import Make, said_before
 from lptn_cli.training.notebook import Notebook, Progress, require_folder, work_folder
 from lptn_cli.training.pairs import PairObjective
@@ -52,6 +52,9 @@ class Source:
     context: bool
 
 
+Load = Callable[[int, torch.device, Stop, Hear, Check], Source]  # at a native scale
+
+
 def pairs(
     folder: Path,
     identity: Sequence[Path],
@@ -63,11 +66,12 @@ def pairs(
     check: Check = lambda _: None,
 ) -> Source:
     """Learn from FOLDER/input and FOLDER/target, from photos to leave alone and from photos to restore."""
-    options: Options = {"--pairs": "DIR"}
+    options: Options = {"--pairs": "DIR", **_given(identity=identity, restore=restore)}
     check(options)
     data = load_pairs(folder, identity, restore, native_scale, stop, hear)
-    parts = [f"{len(data.pairs)} pairs", f"{len(data.identity)} photos to leave alone"]
-    counts = ", ".join([*parts, f"{len(data.restore)} to restore"] if data.restore else parts)
+    counts = f"{len(data.pairs)} pairs"
+    counts += f", {len(data.identity)} photos to leave alone" if data.identity else ""
+    counts += f", {len(data.restore)} to restore" if data.restore else ""
     objective = PairObjective(data, device)
     return Source(objective, counts, data.skipped, options, objective.keeps_grey, variant=OWN, context=True)
 
@@ -98,6 +102,7 @@ def groups(
 
     losses = "published" if published else "own"
     options: Options = {"--from": "DIR", "--losses": losses, "--guide": guide, "--undo": undo}
+    options = {**options, **_given(identity=identity)}
     check(options)
     data = load_groups(photos, targets, identity, native_scale, stop, hear)
     counts = f"{len(data.photos)} photos and {len(data.targets)} of the look they should get"
@@ -114,9 +119,14 @@ def groups(
     )
 
 
+def _given(**folders: Sequence[Path]) -> dict[str, str | None]:
+    """As options that a run to be resumed must share: whether there are such folders, wherever they are."""
+    return {f"--{name}": "DIR" if some else None for name, some in folders.items()}
+
+
 def train(
     name: str,
-    load: Callable[[int, torch.device, Stop, Hear, Check], Source],
+    load: Load,
     *,
     minutes: float,
     resume: bool,
@@ -145,14 +155,15 @@ def train(
     """
     place = place_for(name, to, overwrite=overwrite or resume)
     on = find_device(device)
-    first = _to_start_with(start, native_scale, context)
-    own: Options = {
-        "--start": start, "--levels": first.num_high if first else levels, "--native-scale": native_scale,
-    }  # fmt: skip
+    first = None if resume else _to_start_with(start, native_scale, context)
     require_folder(to, "-o")
     with work_folder(work, resume=resume) as checkpoint:
         sweep(to)
         state = read_state(checkpoint) if resume else None  # damaged: now, not after all photos are read
+        if state is not None:
+            first = network_of(checkpoint, state)
+        levels = first.num_high if first and start else levels
+        own: Options = {"--start": start, "--levels": levels, "--native-scale": native_scale}
 
         def check(options: Options) -> None:
             if state is not None:
@@ -165,7 +176,7 @@ def train(
             report.note(f"skipped {line}")
         report.note(f"training on {source.counts}")
         torch.manual_seed(seed)  # of the network, whatever came before
-        network = _first(first, levels, source, context)
+        network = first if resume else _first(first, levels, source, context)
         trainer = Trainer(network, source.objective, on, seed, {**own, **source.options})
         if state is not None:
             trainer.resume(checkpoint, state)

@@ -55,6 +55,7 @@ class UnpairedObjective:
     """
 
     learning_rate = 6e-4
+    kernel_rate: float | None = 1.5e-3
 
     def __init__(
         self,
