@@ -165,9 +165,9 @@ def test_held_back_photos_are_those_of_training_however_the_folders_are_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where some are too small to train on."""
-    preset = make_preset(tmp_path / "look", native_scale=32)
+    preset = make_preset(tmp_path / "look", native_scale=64)
     for n in range(200):
-        save(tmp_path / str(n % 2) / f"{n}.png", photo(24 if n % 5 == 0 else 32, 40, seed=n))
+        save(tmp_path / str(n % 2) / f"{n}.png", photo(60 if n % 5 == 0 else 64, 70, seed=n))
     folders = [tmp_path / "0", tmp_path / "1"]
 
     def on_photos(_: Any, photos: Iterable[Any]) -> dict[str, Any]:
@@ -180,7 +180,7 @@ def test_held_back_photos_are_those_of_training_however_the_folders_are_given(
         return {pixels.tobytes() for pixels in figures["photos"]["photos"]}
 
     for given in (folders, [tmp_path]):
-        kept = {pixels.tobytes() for pixels in load_groups(given, given, [], 32).held_back}
+        kept = {pixels.tobytes() for pixels in load_groups(given, given, [], 64).held_back}
         assert len(kept) > 5
         assert measured(*folders) == measured(tmp_path) == kept
         assert measured(folders[0]) | measured(folders[1]) == kept

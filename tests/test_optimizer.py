@@ -14,9 +14,7 @@ RATE = 1e-3
 def stepped(kernel_rate: float | None) -> list[tuple[str, Tensor]]:
     """What one step adds to each weight, in units of AdamW's rate."""
     torch.manual_seed(0)
-    network = nn.Sequential(
-        nn.Conv2d(3, 16, 3, padding=1), nn.LeakyReLU(), nn.Conv2d(16, 3, 3, padding=1)
-    ).to(memory_format=torch.channels_last)
+    network = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.LeakyReLU(), nn.Conv2d(16, 3, 3, padding=1))
     before = {name: weight.detach().clone() for name, weight in network.named_parameters()}
     photos = torch.rand(2, 3, 12, 12)
     Optimizer(network, RATE, kernel_rate).step((network(photos) - photos).square().mean(), share=1.0)

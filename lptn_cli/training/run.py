@@ -160,9 +160,9 @@ def train(
     with work_folder(work, resume=resume) as checkpoint:
         sweep(to)
         state = read_state(checkpoint) if resume else None  # damaged: now, not after all photos are read
-        if state is not None:
-            first = network_of(checkpoint, state)
-        levels = first.num_high if first and start else levels
+        begun = network_of(checkpoint, state) if state is not None else None
+        if start and (has := begun or first):
+            levels = has.num_high
         own: Options = {"--start": start, "--levels": levels, "--native-scale": native_scale}
 
         def check(options: Options) -> None:
@@ -176,7 +176,7 @@ def train(
             report.note(f"skipped {line}")
         report.note(f"training on {source.counts}")
         torch.manual_seed(seed)  # of the network, whatever came before
-        network = first if resume else _first(first, levels, source, context)
+        network = begun or _first(first, levels, source, context)
         trainer = Trainer(network, source.objective, on, seed, {**own, **source.options})
         if state is not None:
             trainer.resume(checkpoint, state)
