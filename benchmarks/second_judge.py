@@ -57,7 +57,7 @@ def main() -> None:
             "on": groups,
             "count": len(results),
             "does its job": _share([said in wanted for said in second]),
-            "does its job, says lptn evaluate": _share([said in wanted for said in first]),
+            "does its job, says lptn's judge at this size": _share([said in wanted for said in first]),
             "says": dict(Counter(second).most_common()),
         }
     what = "held-back photos' results, judged by EfficientNet-Lite0 trained further on the groups"

@@ -142,7 +142,8 @@ def write_preset(
     """Write NAME.safetensors and NAME.toml; `said` holds the TOML's keys besides those the network tells.
 
     run_id: of the training, for `run_of`. option: the one that names the folder. The TOML comes last: a
-    preset that can be found is whole. Raises UsageError, OutputError.
+    preset that can be found is whole. One that was there stays if it cannot be replaced (a kill between the
+    two files is not survived). Raises UsageError, OutputError.
     """
     path = place_for(name, folder, overwrite=overwrite)
     state = {key: value.contiguous().cpu() for key, value in network.state_dict().items()}
@@ -159,9 +160,16 @@ def write_preset(
     # A JSON string or number is a TOML one too, where its characters can be printed.
     printable = {key: shown(value) if isinstance(value, str) else value for key, value in keys.items()}
     toml = "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in printable.items())
+    place = path.with_suffix(".safetensors")
+    before = place.read_bytes() if path.exists() and place.exists() else None
     try:
-        write_atomic(path.with_suffix(".safetensors"), weights, overwrite=True, option=option)
-        write_atomic(path, toml.encode(), overwrite=True, option=option)
+        write_atomic(place, weights, overwrite=True, option=option)
+        try:
+            write_atomic(path, toml.encode(), overwrite=True, option=option)
+        except WriteError:
+            if before is not None:
+                write_atomic(place, before, overwrite=True, option=option)
+            raise
     except WriteError as error:
         raise OutputError(f"cannot write the preset to {folder}: {error}") from None
     return presets.read(path)

@@ -85,10 +85,11 @@ def show_presets(
     if as_json:
         typer.echo(json.dumps(chosen.as_json(), indent=2, default=str))
     else:
-        said = chosen.as_json()
-        figures = said.pop("figures")
-        for key, value in {**said, **figures}.items():
-            typer.echo(f"{key.replace('_', ' '):28} {value}")
+        rows = chosen.as_json()
+        rows |= rows.pop("figures")
+        width = max(map(len, rows))
+        for key, value in rows.items():
+            typer.echo(f"{key.replace('_', ' '):{width}}  {value}")
 
 
 def import_checkpoint(

@@ -150,9 +150,8 @@ def asked(settings: Settings, metadata: Metadata) -> dict[str, Any]:
 
 def encode_options(job: Job, format: Source, settings: Settings) -> EncodeOptions:
     """How to write this photo: the format asked for, else that of the output's suffix, else its kind's."""
-    suffix = codecs.OUTPUT_SUFFIXES.get(job.output.suffix.lower())
     return EncodeOptions(
-        format=job.format or suffix or codecs.WRITTEN_AS[format],
+        format=job.written_as or codecs.WRITTEN_AS[format],
         quality=settings.quality,
         subsampling=settings.subsampling,
         depth=settings.depth,

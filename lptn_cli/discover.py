@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from lptn_cli import storage
 from lptn_cli.codecs.formats import SUFFIXES
@@ -36,7 +37,8 @@ def discover(
     results_in: Callable[[Path], IsResult] = _all_below,
     passed_over: list[Path] | None = None,
 ) -> list[Photo]:
-    """Every photo in the inputs, each once, in a stable order: a folder's files by name, then its folders.
+    """Every photo in the inputs, each once, in a stable order: a folder's files by name, then its folders; of
+    one folder that was given, what links lead to comes last.
 
     include, exclude: globs on the path below the folder. One without a slash matches the name of the photo or
     of any folder above it; one with a slash is matched from the given folder down, `**` standing for any
@@ -117,6 +119,15 @@ def _named_object(path: Remote, relative: PurePath) -> Photo:
     return Photo(path, relative, status.st_size, status.st_mtime_ns)
 
 
+class _Folder(NamedTuple):
+    """One on the way of a walk: its path, that below the top, the real one, and what knows results in it."""
+
+    path: Path
+    below: PurePath
+    real: str
+    known: list[tuple[Path, IsResult]]
+
+
 @dataclass(frozen=True)
 class _Walk:
     """One folder that was given, as `discover` says."""
@@ -133,8 +144,14 @@ class _Walk:
         """(real location, photo) of all below `top`. A tree may be deeper than Python recurses."""
         visited: set[tuple[int, int]] = set()
         known = [(self.top, is_result)] if is_result else []
-        stack = [(self.top, PurePath(), _real(self.top), known)]
-        while stack:
+        stack = [_Folder(self.top, PurePath(), _real(self.top), known)]
+        linked: list[tuple[str, Photo]] = []  # links come last: what lies here itself keeps its place
+        linked_folders: list[_Folder] = []
+        while stack or linked or linked_folders:
+            if not stack:
+                yield from linked
+                stack, linked, linked_folders = linked_folders[::-1], [], []
+                continue
             folder, relative, real, known = stack.pop()
             try:
                 entries = _listed(folder, visited)
@@ -145,19 +162,25 @@ class _Walk:
                 continue
             if folder != self.top and _holds_results(real, entries):
                 known = [*known, (folder, self.results_in(folder))]
-            folders = []
+            folders: list[_Folder] = []
             for entry in entries:
                 below = relative / entry.name
                 if entry.name[0] == "." or any(matches(below, glob) for glob in self.exclude):
                     continue
                 location = os.path.join(real, entry.name)  # noqa: PTH118  a str, for speed
-                if entry.is_symlink():
+                is_link = entry.is_symlink()
+                if is_link:
                     location = os.path.realpath(location)
                 if _is_folder(entry):
                     if self.recursive and not _inside(location, self.skip) and not _is_made(location):
-                        folders.append((folder / entry.name, below, location, known))
+                        to = linked_folders if is_link else folders
+                        to.append(_Folder(folder / entry.name, below, location, known))
                 elif self._takes(below) and not self._is_result(folder / entry.name, known):
-                    yield location, _entry_photo(folder / entry.name, below, entry)
+                    found = location, _entry_photo(folder / entry.name, below, entry)
+                    if is_link:
+                        linked.append(found)
+                    else:
+                        yield found
             stack.extend(reversed(folders))
 
     def _takes(self, below: PurePath) -> bool:

@@ -32,6 +32,11 @@ class Job:
     output: Path
     format: Format | None
 
+    @property
+    def written_as(self) -> Format | None:
+        """The format asked for, else that of the output's suffix; None: what the photo becomes by itself."""
+        return self.format or OUTPUT_SUFFIXES.get(self.output.suffix.lower())
+
 
 class Jobs(Sequence[Job]):
     """Jobs of photos, each made when it is asked for: a million at once would take half a gigabyte more."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lptn_cli import __version__
-from lptn_cli.codecs.formats import LOSSLESS, OUTPUT_SUFFIXES, Format
+from lptn_cli.codecs.formats import LOSSLESS
 from lptn_cli.errors import UsageError
 from lptn_cli.photos import shown
 from lptn_cli.plan import Job
@@ -68,20 +68,15 @@ class Settings:
         )
         said["preset"] = (preset.sha256, *variant, preset.name)
         said["format"], said["version"] = job.format, PIXELS_VERSION
-        if _written(job) in LOSSLESS:
+        if job.written_as in LOSSLESS:
             del said["quality"], said["subsampling"]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _written(job: Job) -> Format | None:
-    """The format of the output, unless the photo's own bytes decide it (stdin)."""
-    return job.format or OUTPUT_SUFFIXES.get(job.output.suffix.lower())
 
 
 def check_depth(depth: Literal["auto", 8, 16], jobs: Sequence[Job]) -> None:
     """Raise UsageError when 16 bits are asked of a format that holds 8."""
     for job in jobs if depth == 16 else ():
-        format = _written(job)
+        format = job.written_as
         if format and format not in LOSSLESS:
             raise UsageError(
                 f"{shown(job.photo.path)} would become {format}, which holds 8 bits a channel; "

@@ -130,9 +130,9 @@ class Retoucher:
         exactly) to 1.5; default the preset's. light, color: the same for brightness and for colour alone;
         default `strength`. orientation: EXIF, 1 to 8; only the small image is turned upright. icc: the file's
         colour profile; only the small image is converted. alpha: (H, W) of the pixels' dtype; what it hides
-        has no say in the look. Raises TooSmallError, ValueError for other arrays.
+        has no say in the look. Raises TooSmallError, ValueError for other arrays and orientations.
         """
-        _check(pixels)
+        _check(pixels, orientation)
         light, color = self._amounts(strength, light, color)
         if light == color == 0:
             return pixels.copy()
@@ -182,10 +182,9 @@ class Retoucher:
 
     def placed(self, pixels: Pixels) -> Placed:
         """The photo where its two full-resolution passes are made: in memory, or on the GPU."""
-        packed: Pixels = np.ascontiguousarray(pixels)  # type: ignore[assignment]
+        packed = np.require(pixels, requirements=("C", "W"))  # else the loops are compiled once more
         if self._on_cuda:
-            placed: Placed = self._on_cuda.OnCUDA(packed, self.device)
-            return placed
+            return self._on_cuda.OnCUDA(packed, self.device)  # type: ignore[no-any-return]
         return OnCPU(packed, self._threads)
 
     def affine(
@@ -200,8 +199,7 @@ class Retoucher:
         self._check_size(small.shape)
         if isinstance(small, Tensor):
             if is_srgb(icc):
-                on_cuda: Affine[Tensor] = self._look_on_cuda.affine(small, light, color, orientation)
-                return on_cuda
+                return self._look_on_cuda.affine(small, light, color, orientation)  # type: ignore[no-any-return]
             small = small.cpu().numpy()  # profiles are applied on the CPU
         look, gain, recolouring = self._translate(small, orientation, icc)
         x, y, step = _tensor(small), _tensor(look), None
@@ -294,7 +292,9 @@ def _array(image: Tensor) -> FloatImage:  # (1, c, h, w) -> (h, w, c)
     return np.ascontiguousarray(image[0].permute(1, 2, 0).cpu().numpy())
 
 
-def _check(pixels: Pixels) -> None:
+def _check(pixels: Pixels, orientation: int) -> None:
     known = pixels.dtype in (np.uint8, np.uint16)
     if pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size or not known:
         raise ValueError(f"pixels must be (H, W, 3) uint8 or uint16, not {pixels.shape} {pixels.dtype}")
+    if not 1 <= orientation <= 8:
+        raise ValueError(f"orientation must be 1 to 8, as EXIF numbers them, not {orientation}")

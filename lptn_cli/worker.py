@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,6 +75,7 @@ class Slot:
 
 def slots(nodes: Sequence[Mapping[str, Any]], device: str) -> list[Slot]:
     """One a GPU, else one for every GROUP of CPU cores, of the nodes that are alive."""
+    hosts = Counter(node["NodeManagerHostname"] for node in nodes if node["Alive"])
     found = []
     for node in nodes:
         if not node["Alive"]:
@@ -82,6 +84,8 @@ def slots(nodes: Sequence[Mapping[str, Any]], device: str) -> list[Slot]:
         by_gpu = bool(gpus) and device != "cpu"
         number = gpus if by_gpu else 0 if device == "cuda" else math.ceil(cpus / GROUP)
         host = re.sub(r"[^\w.-]", "-", node["NodeManagerHostname"])
+        if hosts[node["NodeManagerHostname"]] > 1:  # cloned machines: a part is written by one alone
+            host = f"{host}-{node['NodeID'][:8]}"
         found += [Slot(node["NodeID"], f"ray-{host}-{n}", cpus // number, int(by_gpu)) for n in range(number)]
     return found
 

@@ -12,10 +12,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lptn_cli import Retoucher
-from lptn_cli.checkpoint import import_checkpoint, read_checkpoint
-from lptn_cli.errors import PresetError, UsageError
+from lptn_cli import Retoucher, checkpoint
+from lptn_cli.atomic import write_atomic
+from lptn_cli.checkpoint import import_checkpoint, read_checkpoint, write_preset
+from lptn_cli.errors import OutputError, PresetError, UsageError, WriteError
 from lptn_cli.network import LPTN
+from lptn_cli.preset import read
 from tests.conftest import photo
 from tests.seeded import seeded_state
 
@@ -99,6 +101,24 @@ def test_weights_that_are_no_presets_are_not_replaced(tmp_path: Path) -> None:
             import_checkpoint(theirs, "theirs", tmp_path, overwrite=overwrite)
     assert theirs.read_bytes() == before
     assert import_checkpoint(theirs, "mine", tmp_path).weights.exists()
+
+
+def test_a_preset_that_cannot_be_replaced_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = LPTN(nrb_low=1, nrb_high=1, num_high=3)
+    said = {"description": "mine", "native_scale": 64}
+    before = write_preset("look", tmp_path, network, said, overwrite=False)
+
+    def no_room_for_toml(path: Path, data: bytes, **options: Any) -> None:
+        if path.suffix == ".toml":
+            raise WriteError("the disk is full")
+        write_atomic(path, data, **options)
+
+    monkeypatch.setattr(checkpoint, "write_atomic", no_room_for_toml)
+    other = LPTN(nrb_low=1, nrb_high=1, num_high=3)
+    with pytest.raises(OutputError, match="the disk is full"):
+        write_preset("look", tmp_path, other, said, overwrite=True)
+    after = read(before.path)
+    assert after.sha256 == before.sha256 and after.read_weights() == before.read_weights()
 
 
 def test_a_preset_can_be_read_whatever_it_was_made_from(tmp_path: Path) -> None:

@@ -49,6 +49,12 @@ def test_convention_one_worker_a_gpu_else_one_for_sixteen_cores() -> None:
     assert sizes("auto", node(0), node(4, alive=False)) == []  # a head that computes nothing, a dead node
 
 
+def test_machines_of_one_name_note_what_they_did_apart() -> None:
+    one, other = ({**node(2), "NodeID": name * 20} for name in ("ab", "cd"))
+    assert [slot.part for slot in slots([one, other], "cpu")] == ["ray-n-abababab-0", "ray-n-cdcdcdcd-0"]
+    assert [slot.part for slot in slots([one, {**other, "Alive": False}], "cpu")] == ["ray-n-0"]
+
+
 @pytest.mark.parametrize(
     ("given", "meant"),
     [

@@ -93,7 +93,18 @@ def test_links_to_folders_are_followed_and_loops_end(tmp_path: Path) -> None:
     (tmp_path / "in" / "sub" / "loop").symlink_to(tmp_path / "in")
     (tmp_path / "elsewhere" / "loop").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "in" / "self").symlink_to("self")
-    assert relatives(discover([tmp_path / "in"])) == ["link/y.jpg", "sub/x.jpg"]
+    assert relatives(discover([tmp_path / "in"])) == ["sub/x.jpg", "link/y.jpg"]
+
+
+def test_a_photo_keeps_its_own_name_whatever_links_lead_to_it(tmp_path: Path) -> None:
+    touch(tmp_path, "trip/x.jpg", "trip/y.jpg", "a/z.jpg", "elsewhere/w.jpg")
+    (tmp_path / "best").symlink_to("trip")
+    (tmp_path / "cover.jpg").symlink_to("trip/y.jpg")
+    (tmp_path / "a" / "first.jpg").symlink_to(tmp_path / "trip" / "x.jpg")
+    (tmp_path / "a" / "by").symlink_to(tmp_path / "trip")
+    (tmp_path / "a" / "more").symlink_to(tmp_path / "elsewhere")
+    photos = discover([tmp_path], exclude=["elsewhere"])
+    assert relatives(photos) == ["a/z.jpg", "trip/x.jpg", "trip/y.jpg", "a/more/w.jpg"]
 
 
 def test_a_tree_deeper_than_python_recurses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

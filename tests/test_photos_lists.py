@@ -163,7 +163,7 @@ def test_fifos_sockets_and_devices_never_block(tmp_path: Path, monkeypatch: pyte
         server.bind("socket.jpg")
         (tmp_path / "device.jpg").symlink_to("/dev/zero")
         photos = discover([tmp_path])
-        assert relatives(photos) == ["device.jpg", "fifo.jpg", "socket.jpg"]
+        assert relatives(photos) == ["fifo.jpg", "socket.jpg", "device.jpg"]
         assert [failure(photo) for photo in photos] == ["is not a regular file"] * 3
 
 

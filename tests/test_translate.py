@@ -12,13 +12,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from lptn_cli import Retoucher
+from lptn_cli import Retoucher, translate
+from lptn_cli.codecs.image import Pixels
 from lptn_cli.cores import CORES
 from lptn_cli.device import find_device
 from lptn_cli.errors import DeviceError, NoMemoryError, TooSmallError
 from lptn_cli.orientation import turn_back, turn_upright
 from lptn_cli.preset import Preset
-from lptn_cli.translate import _array, _tensor, load_network
+from lptn_cli.translate import OnCPU, _array, _tensor, load_network
 from tests.conftest import photo
 
 
@@ -178,6 +179,26 @@ def test_how_far_a_look_goes_is_within_bounds(look: Retoucher, amount: float) ->
             look(photo(40, 40), **options)
     with pytest.raises(ValueError, match="pixels must be"):
         look(np.zeros((0, 0, 3), np.uint8))
+    for orientation in (-1, 0, 9):
+        with pytest.raises(ValueError, match="orientation must be 1 to 8"):
+            look(photo(40, 40), orientation=orientation)
+
+
+def test_pixels_that_may_not_be_written_are_copied(look: Retoucher, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of np.asarray(PIL.Image): Numba would compile its loops anew for them, torch would warn."""
+    seen: list[bool] = []
+    placed = OnCPU
+
+    def watched(pixels: Pixels, threads: int) -> OnCPU:
+        seen.append(pixels.flags.writeable)
+        return placed(pixels, threads)
+
+    monkeypatch.setattr(translate, "OnCPU", watched)
+    pixels = photo(100, 90)
+    expected = look(pixels)
+    pixels.flags.writeable = False
+    np.testing.assert_array_equal(look(pixels), expected)
+    assert seen == [True, True] and not pixels.flags.writeable
 
 
 def test_out_of_memory_is_told_whoever_ran_out(look: Retoucher, monkeypatch: pytest.MonkeyPatch) -> None:

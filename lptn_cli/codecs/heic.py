@@ -43,7 +43,7 @@ def decode(data: bytes) -> Image:
     try:
         file = _pillow_heif().open_heif(data, convert_hdr_to_8bit=False, hdr_to_16bit=False)
         picture = file[file.primary_index]
-        samples: NDArray[Any] = np.asarray(picture)
+        samples: NDArray[Any] = np.array(picture)
     except _FAILURES as error:
         raise _broken(error) from None
     if samples.dtype == np.uint16:

@@ -20,7 +20,7 @@ MEAN, DEVIATION = 0.498, 0.502  # of the values it was trained on
 
 
 def load_eye(size: int) -> nn.Module:
-    """EfficientNet-Lite of that size, 0 to 2. Raises StartError when it is not installed."""
+    """EfficientNet-Lite of that size, 0 or 1. Raises StartError when it is not installed."""
     try:
         from efficientnet_lite_pytorch import EfficientNet
 

@@ -30,7 +30,7 @@ WARM_UP_STEPS = 50
 class Teacher(nn.Module):
     """Photos (n, 3, h, w) RGB in [0, 1] -> the same retouched, not clamped.
 
-    eye: which EfficientNet-Lite, 0 to 2.
+    eye: which EfficientNet-Lite, 0 or 1.
     """
 
     def __init__(self, eye: int) -> None:
