@@ -17,7 +17,7 @@ from lptn_cli.atomic import write_atomic
 
 ROOT = Path(__file__).parents[1]
 TABLE = "[figures]"
-SAID = "  # on photos that training never saw: python -m benchmarks.figures"
+SAID = "  # on photos held back from training: python -m benchmarks.figures"
 
 
 def main() -> None:
