@@ -1,7 +1,10 @@
 """What turns gradients into steps: Muon for the kernels of convolutions, AdamW for the rest.
 
 Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon) makes all singular values of a step
-equal, so that what few photos ask for is learned as fast as what all do.
+equal, so that what few photos ask for is learned as fast as what all do. Measured on photos held back, with
+the same batches, AdamW for all against both: 797 pairs, 300 steps, 27.3 and 29.0 dB; winters that follow the
+guide to summer, mean error in levels of 255 after 500 steps 13.6 and 12.1, after 1500 10.6 and 10.0. With
+rates 2.5 times lower, or twice as high, the first few hundred steps learned less.
 """
 
 from __future__ import annotations
