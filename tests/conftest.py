@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from lptn_cli import Retoucher
 from lptn_cli.branches import Variant
 from lptn_cli.checkpoint import write_preset
 from lptn_cli.network import LPTN
+from lptn_cli.photos import Photo
 from lptn_cli.plan import Job
 from lptn_cli.preset import Preset
 from lptn_cli.settings import Settings
@@ -125,3 +126,8 @@ def look(preset: Preset) -> Retoucher:
 def published(tmp_path_factory: pytest.TempPathFactory) -> Retoucher:
     """A preset of the published way, at full resolution, on the CPU."""
     return Retoucher(make_preset(tmp_path_factory.mktemp("published"), native_scale=None), "cpu")
+
+
+def photo_at(name: str, root: str = "/in") -> Photo:
+    """One to be named: it need not be there."""
+    return Photo(Path(root, name), PurePath(name), 1, 1)
