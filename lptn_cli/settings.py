@@ -18,7 +18,7 @@ from lptn_cli.preset import Preset
 if TYPE_CHECKING:  # numpy, which a dry run must not wait for
     from lptn_cli.codecs.image import MetadataPolicy, Subsampling
 
-PIXELS_VERSION = 8  # raised whenever the same settings give other pixels, so that finished photos are redone
+PIXELS_VERSION = 9  # raised whenever the same settings give other pixels, so that finished photos are redone
 WITHOUT_EFFECT = ("keep_times", "overwrite", "max_megapixels")  # on pixels and encoding
 
 

@@ -1,21 +1,25 @@
 """How far a look goes: from the photo (0) in a straight line to the look (1) and beyond (1.5), never clipped.
 
-Beyond 1 a value that would use up more than half of its room to black or white slows down and stays inside:
-skies that are dark already do not become holes. Images are (h, w, 3) float32, RGB in [0, 1]: NumPy arrays, or
-tensors on any device.
+Light and colour can go to different lengths: the picture at the strength of colour is brought to the luma of
+that at the strength of light. Beyond 1 what would use up more than half of the room to black or white slows
+down and stays inside, all channels together: skies that are dark already do not become holes. Where the look
+takes the photo's colour away, no more than half of what is left goes beyond 1: nothing turns into its
+complement. Images are (h, w, 3) float32 tensors, RGB in [0, 1], on any device.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
+import torch
 from torch import Tensor
 
-from lptn_cli.affine import Affine, T
+from lptn_cli.affine import Affine
 from lptn_cli.guided_filter import fit
 from lptn_cli.luma import luma
 
-LUMA_FLOOR = 0.02  # keeps the luma ratio finite in black
+STEADY = (
+    1.25  # times as light: a colour keeps its ratios. Beyond it gets paler: a night's sky would glare by day
+)
+LEAST_COLOUR = 0.02  # of the photo's own, for the look to take away
 LEAST_ROOM = 1e-4
 
 
@@ -34,56 +38,58 @@ def affine(
     return fit(photo, blend(photo, look.clip(0, 1), light, color), blend_gain(gain, light), change, step)
 
 
-def blend(photo: T, look: T, light: float, color: float) -> T:
+def blend(photo: Tensor, look: Tensor, light: float, color: float) -> Tensor:
     """Move from photo to look by `light` in brightness and `color` in colour, 0 to 1.5 each.
 
-    Brightness is what scaling all channels by one ratio of luma does; colour is the rest. With light == color
-    == s this is photo + s * (look - photo), but for what beyond 1 comes near black or white.
+    Brightness is luma, whatever `color` is. With light == color == s <= 1 this is photo + s * (look - photo).
     """
-    whole = _straight(photo, look, min(light, 1), min(color, 1))
-    if max(light, color) <= 1:
-        return whole
-    further = _straight(photo, look, light, color)
-    return _slowed(whole, further, _chosen(further < whole, whole, 1 - whole))
+    reached = torch.lerp(photo, look, min(color, 1))
+    if min(light, 1) != min(color, 1):
+        reached = _scaled(reached, luma(torch.lerp(photo, look, min(light, 1))))
+    if light > 1:
+        brightness = luma(torch.lerp(photo, look, light))
+        reached = _further(reached, _scaled(reached, brightness) - reached)
+    if color > 1:
+        own, others = (_scaled(image, luma(reached)) for image in (photo, look))
+        reached = _further(reached, _beyond(own, others, color) * (others - own))
+    return reached
 
 
-def blend_gain(gain: T, light: float) -> T:
+def blend_gain(gain: Tensor, light: float) -> Tensor:
     """The gain of fine detail at that strength: 1 at strength 0, not turned round beyond 1."""
     straight = 1 + light * (gain - 1)
     if light <= 1:
         return straight
-    return _chosen(straight < gain, _slowed(gain, straight, gain), straight)
+    return torch.where(straight < gain, _further(gain, straight - gain), straight)
 
 
-def blend_recolouring(recolouring: T, color: float) -> T:
+def blend_recolouring(recolouring: Tensor, color: float) -> Tensor:
     """What becomes of the colour of detail at that strength, (..., 4) as of `luma.recoloured`: nothing at 0,
     and beyond 1 no further than till none of its own is kept."""
     lost = 1 - recolouring[..., :1]
     amount = (1 / lost.clip(min=LEAST_ROOM)).clip(max=color)
-    blended: T = recolouring * amount
-    blended[..., :1] = 1 - lost * amount
-    return blended
+    return torch.cat([1 - lost * amount, recolouring[..., 1:] * amount], dim=-1)
 
 
-def _straight(photo: T, look: T, light: float, color: float) -> T:
-    change = look - photo
-    if light == color:
-        return photo + light * change
-    brightness = luma(change) * (photo + LUMA_FLOOR) / (luma(photo) + LUMA_FLOOR)
-    moved: T = photo + light * brightness + color * (change - brightness)
-    return moved
+def _scaled(image: Tensor, brightness: Tensor) -> Tensor:
+    """The image with that luma, (h, w, 1), in its own ratios of channels; paler where it gets far lighter."""
+    ratio = brightness / luma(image).clip(min=LEAST_ROOM)
+    colour = torch.where(ratio < STEADY, ratio, 2 * STEADY - STEADY**2 / ratio.clip(min=STEADY))
+    return brightness + (image - luma(image)) * colour
 
 
-def _slowed(start: T, end: T, room: T) -> T:
-    """`end`, but no move from `start` uses up its room: straight up to half of it, then ever slower."""
-    half: Any = room.clip(min=LEAST_ROOM) / 2
-    halves: Any = (end - start) / half
-    most = 2 - 1 / abs(halves).clip(min=1)
-    slowed: T = start + half * _chosen(halves < 0, -most, most)
-    return _chosen(abs(halves) <= 1, end, slowed)
+def _beyond(own: Tensor, others: Tensor, color: float) -> Tensor:
+    """How much of the way from `own` to `others`, of one luma, colour goes on beyond 1: (h, w, 1)."""
+    colour = own - luma(own)
+    lost = ((own - others) * colour).sum(-1, keepdim=True) / (
+        colour.square().sum(-1, keepdim=True) + LEAST_COLOUR**2
+    )
+    return ((1 - lost) / 2 / lost.clip(min=LEAST_ROOM)).clip(0, color - 1)
 
 
-def _chosen(condition: Any, where_true: T, where_false: T) -> T:
-    """`where`, by arithmetic: all values are finite."""
-    chosen: T = condition * where_true + ~condition * where_false
-    return chosen
+def _further(start: Tensor, step: Tensor) -> Tensor:
+    """`start + step`, but no channel uses up its room: straight up to half of it, then ever slower, all
+    channels together."""
+    room = torch.where(step < 0, start, 1 - start).clip(min=LEAST_ROOM)
+    halves = (2 * step.abs() / room).amax(-1, keepdim=True).clip(min=1)
+    return start + step * (2 - 1 / halves) / halves

@@ -246,7 +246,7 @@ class Retoucher:
         result = np.empty(pixels.shape, pixels.dtype)
         for start in range(0, len(pixels), STRIP_ROWS):  # blending needs several floats a value
             rows = slice(start, start + STRIP_ROWS)
-            levels = blend(photo[rows], look[rows], light, color) * scale
+            levels = blend(_tensor(photo[rows]), _tensor(look[rows]), light, color).numpy() * scale
             result[rows] = np.rint(levels.clip(0, scale))
         return result
 
