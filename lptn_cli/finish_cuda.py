@@ -6,8 +6,6 @@ run in Triton's interpreter too (TRITON_INTERPRET=1), which is how they are test
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import triton
 import triton.language as tl
@@ -17,6 +15,7 @@ from lptn_cli.affine import Affine
 
 COLUMNS = 128  # small pixels a program of `_shrink`, each with its three channels in turn
 VALUES = 1024  # values a program of `_finish`
+OPTIONS = {"num_warps": 4, "enable_fp_fusion": True}  # Triton 3.9 warns where fusion is not said
 
 
 def shrink(pixels: Tensor, height: int, width: int) -> Tensor:
@@ -30,7 +29,7 @@ def shrink(pixels: Tensor, height: int, width: int) -> Tensor:
     window = triton.cdiv(tall, height) + 1, triton.cdiv(wide, width) + 1
     with torch.cuda.device_of(pixels):  # type: ignore[no-untyped-call]  # not on the current device
         _shrink[grid](
-            pixels, small, tall, wide, height, width, *window, _top(pixels), COLUMNS=COLUMNS, num_warps=4
+            pixels, small, tall, wide, height, width, *window, _top(pixels), COLUMNS=COLUMNS, **OPTIONS
         )
     return small
 
@@ -46,7 +45,7 @@ def finish(pixels: Tensor, look: Affine[Tensor]) -> Tensor:
     grid = (tall, triton.cdiv(3 * wide, VALUES))
     with torch.cuda.device_of(pixels):  # type: ignore[no-untyped-call]
         _finish[grid](
-            pixels, look.terms, result, tall, wide, height, width, _top(pixels), VALUES=VALUES, num_warps=4,
+            pixels, look.terms, result, tall, wide, height, width, _top(pixels), VALUES=VALUES, **OPTIONS,
         )  # fmt: skip
     return result
 
@@ -57,8 +56,8 @@ def _top(pixels: Tensor) -> float:
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _shrink(
-    pixels: Any, small: Any, tall: int, wide: int, height: int, width: int, rows: int, columns: int,
-    top: float, COLUMNS: tl.constexpr,
+    pixels: tl.tensor, small: tl.tensor, tall: int, wide: int, height: int, width: int,
+    rows: int, columns: int, top: float, COLUMNS: tl.constexpr,
 ) -> None:  # fmt: skip
     row, channel = tl.program_id(0), tl.program_id(2)
     column = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
@@ -85,7 +84,8 @@ def _shrink(
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _finish(
-    pixels: Any, terms: Any, result: Any, tall: int, wide: int, height: int, width: int, top: float,
+    pixels: tl.tensor, terms: tl.tensor, result: tl.tensor, tall: int, wide: int, height: int, width: int,
+    top: float,
     VALUES: tl.constexpr,
 ) -> None:  # fmt: skip
     row = tl.program_id(0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from copy import deepcopy
 from dataclasses import replace
 from subprocess import CalledProcessError
@@ -46,6 +48,15 @@ def test_whatever_a_compiler_says_is_told_from_a_fault_of_ours(monkeypatch: pyte
     monkeypatch.setattr(on_cuda, "shrink", lambda *_: [][1])
     with pytest.raises(IndexError):
         on_cuda.compiles(DEVICE)
+
+
+@pytest.mark.parametrize("capability", [75, 90])
+def test_kernels_compile_for_a_gpu(capability: int) -> None:
+    """What Triton's interpreter takes its compiler may refuse (annotations, for one)."""
+    environment = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"}
+    command = [sys.executable, "-W", "error", "-m", "tests.compile_kernels", str(capability)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "compiled 12\n", done.stderr
 
 
 @pytest.mark.parametrize(("shape", "short_side"), SHAPES)
