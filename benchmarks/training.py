@@ -1,6 +1,6 @@
 """Seconds of a training step of eight photos of 256 x 256 pixels, for every way to learn and pyramid.
 
-    python -m benchmarks.training [--out benchmarks/results]
+    python -m benchmarks.training [--device cuda] [--out benchmarks/results]
 
 The ways are stepped in turn, STEPS times after one warm-up; figures are medians. The photos are noise: what
 they show does not change the time.
@@ -34,8 +34,10 @@ STEPS = 12
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    device = torch.device(options.device)
     batches.CROP = 1.0  # no smaller windows
     trainers = {
         f"{way}, {levels} levels": Trainer(
@@ -43,9 +45,9 @@ def main() -> None:
                 LPTN(num_high=levels, variant=OWN if way == "pairs" else RECOLOURING, context=True)
             ),
             objective,
-            CPU,
+            device,
         )
-        for way, objective in _objectives().items()
+        for way, objective in _objectives(device).items()
         for levels in (3, 4)
     }
     seconds: dict[str, list[float]] = {name: [] for name in trainers}
@@ -54,28 +56,27 @@ def main() -> None:
             started = time.perf_counter()
             trainer.one_step(0.5)
             seconds[name].append(time.perf_counter() - started)
-    result = {
+    result: dict[str, object] = {
         "what": "median seconds of a training step of eight 256-px photos",
         "machine": machine(),
         "threads": torch.get_num_threads(),
         "seconds": {name: round(statistics.median(times[1:]), 3) for name, times in seconds.items()},
     }
-    publish(result, options.out, "training")
+    if device.type == "cuda":
+        result["gpu"] = torch.cuda.get_device_name(device)
+    publish(result, options.out, "training" if device.type == "cpu" else f"training-{device.type}")
 
 
-CPU = torch.device("cpu")
-
-
-def _objectives() -> dict[str, Objective]:
+def _objectives(device: torch.device) -> dict[str, Objective]:
     numbers = np.random.default_rng(0)
     photos = [numbers.integers(0, 256, (SIDE, SIDE, 3)).astype(np.uint8) for _ in range(8)]
     groups = GroupData(photos, photos, photos[:1], [])
     pairs = [Pair(str(n), photo, photo) for n, photo in enumerate(photos)]
     return {
-        "pairs": PairObjective(PairData(pairs, pairs, pairs, pairs, pairs, []), CPU),
-        "guided": UnpairedObjective(groups, CPU, GUIDES["night"]),
-        "unpaired": UnpairedObjective(groups, CPU),
-        "published losses": PublishedObjective(groups, CPU),
+        "pairs": PairObjective(PairData(pairs, pairs, pairs, pairs, pairs, []), device),
+        "guided": UnpairedObjective(groups, device, GUIDES["night"]),
+        "unpaired": UnpairedObjective(groups, device),
+        "published losses": PublishedObjective(groups, device),
     }
 
 

@@ -55,7 +55,7 @@ def pair_batch(
 
 def some_without_colour(inputs: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """A few of the photos in black and white, before and after: such photos stay so."""
-    grey = (torch.rand(len(inputs), generator=generator) < GREY_SHARE).view(-1, 1, 1, 1)
+    grey = (torch.rand(len(inputs), generator=generator) < GREY_SHARE).view(-1, 1, 1, 1).to(inputs.device)
     return torch.where(grey, luma(inputs), inputs), torch.where(grey, luma(targets), targets)
 
 

@@ -44,7 +44,9 @@ class PairObjective:
 
     def batch(self, generator: torch.Generator, size: int = BATCH) -> tuple[Tensor, Tensor]:
         """Photos as they are shown and as they should become, (size, 3, h, w) each in [0, 1]."""
-        inputs, targets, source = pair_batch(self.sources, generator, size)
+        inputs, targets, source = (
+            batch.to(self.device) for batch in pair_batch(self.sources, generator, size)
+        )
         source = source.view(-1, 1, 1, 1)
         shown = torch.where(source == 0, varied(inputs, generator, self.variation), inputs)
         shown = torch.where(source == 2, unedited(inputs, generator), shown)
@@ -52,8 +54,8 @@ class PairObjective:
 
     def loss(self, network: Translate, generator: torch.Generator) -> Tensor:
         shown, targets = self.batch(generator)
-        result = network(shown.to(self.device))
-        error = (result - targets.to(self.device)).square().mean((1, 2, 3))
+        result = network(shown)
+        error = (result - targets).square().mean((1, 2, 3))
         return (error + 1e-6).sqrt().mean()
 
     def measure(self, network: LPTN) -> Mapping[str, float]:

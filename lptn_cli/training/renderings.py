@@ -1,6 +1,7 @@
 """Other renderings of the same photos: as the next camera would give them, and unedited as raw converters do.
 
-Photos are (n, 3, h, w) RGB in [0, 1]; exposures are in EV, applied to display values at a gamma of 2.2.
+Photos are (n, 3, h, w) RGB in [0, 1], on any device; exposures are in EV, applied to display values at a gamma
+of 2.2.
 """
 
 from __future__ import annotations
@@ -60,4 +61,5 @@ def _rendered(
 
 def _each(photos: Tensor, low: float, high: float, generator: torch.Generator) -> Tensor:
     """One number a photo, (n, 1, 1, 1)."""
-    return torch.empty(len(photos), 1, 1, 1).uniform_(low, high, generator=generator)
+    numbers = torch.empty(len(photos), 1, 1, 1).uniform_(low, high, generator=generator)
+    return numbers.to(photos.device)  # the generator is the CPU's: a seed gives the same on every device

@@ -87,8 +87,9 @@ class UnpairedObjective:
             photos = pair_batch([(self.data.identity, 1.0)], generator, zoomed=True)[0].to(self.device)
             return EXACT * losses.to_guide(network(photos), photos)
         if self.undone and kind >= 1 - UNDO_SHARE:
-            undone, wanted, _ = pair_batch([(self.undone, 1.0)], generator, zoomed=True)
-            shown, wanted = varied(undone, generator, UNDO_VARIATION).to(self.device), wanted.to(self.device)
+            drawn = pair_batch([(self.undone, 1.0)], generator, zoomed=True)
+            undone, wanted, _ = (batch.to(self.device) for batch in drawn)
+            shown = varied(undone, generator, UNDO_VARIATION)
             result = network(shown)
             new = losses.new_edges(shown[::2], result[::2])
             return EXACT * losses.to_guide(result, wanted) + self.weights.new_edges * new
