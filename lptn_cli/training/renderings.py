@@ -1,7 +1,7 @@
 """Other renderings of the same photos: as the next camera would give them, and unedited as raw converters do.
 
-Photos are (n, 3, h, w) RGB in [0, 1], on any device; exposures are in EV, applied to display values at a gamma
-of 2.2.
+Photos are (n, 3, h, w) RGB in [0, 1], on any device; exposures are in EV, applied to display values at a
+gamma of 2.2.
 """
 
 from __future__ import annotations
