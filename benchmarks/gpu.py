@@ -94,11 +94,16 @@ def _figures() -> dict[str, object]:
 
 
 def _together(look: Retoucher, pixels: Pixels) -> float:
-    """Photos a second, memory to memory, of three threads that share the GPU."""
+    """Photos a second, memory to memory, of three threads that share the GPU and let each result go: one that
+    is kept keeps its pinned memory, and the next photo waits for more."""
+
+    def work(_: int) -> None:
+        look(pixels)
+
     with ThreadPoolExecutor(3) as pool:
-        list(pool.map(look, [pixels] * 6))
+        list(pool.map(work, range(6)))
         started = time.perf_counter()
-        list(pool.map(look, [pixels] * 4 * RUNS))
+        list(pool.map(work, range(4 * RUNS)))
         return 4 * RUNS / (time.perf_counter() - started)
 
 

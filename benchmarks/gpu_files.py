@@ -100,7 +100,7 @@ def _run(look: Retoucher, folder: Path, out: Path) -> tuple[float, list[Outcome]
     started = time.perf_counter()
     with Manifest.open(out) as manifest:
         retouch_all(
-            jobs, Devices([look]), Settings(look.preset, look.preset.strength), manifest, report,
+            jobs, Devices([look], cores=1), Settings(look.preset, look.preset.strength), manifest, report,
             workers=min(CORES + 1, MAX_WORKERS), stop=Stop(),
         )  # fmt: skip
     spent = time.perf_counter() - started

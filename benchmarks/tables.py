@@ -33,7 +33,7 @@ def fill(text: str, rows: Cells) -> str:
 
 
 def of_readme() -> Cells:
-    return _of_looks() | _of_speed() | _of_retouch()
+    return _of_looks() | _of_speed() | _of_gpu() | _of_retouch()
 
 
 def of_card(name: str) -> Cells:
@@ -78,6 +78,24 @@ def _of_speed() -> dict[str, list[str]]:
         "peak memory": [f"{batch['peak_mib_24_megapixels']} MiB", ""],
         "resident memory": [f"{resident[0]} and {resident[-1]} MiB", ""],
         "a training step": [f"{', '.join(steps)} s", ""],
+    }
+
+
+def _of_gpu() -> dict[str, list[str]]:
+    gpu, step = result("gpu"), result("training-cuda")["seconds"]
+    stages = gpu["gpu_ms"]
+    ours = [stages[stage] for stage in ("shrink", "network, half precision", "finish")]
+    rates = [gpu["disk_to_disk"][way]["photos_per_second"] for way in ("CPU codecs", "JPEG on the GPU")]
+    steps = [_rounded(step[f"{kind}, 3 levels"], 2) for kind in ("pairs", "guided", "unpaired")]
+    return {
+        "on the GPU": [
+            f"{' + '.join(_rounded(one, 2) for one in ours)} ms",
+            f"{_rounded(stages['published, full resolution'], 1)} ms",
+        ],
+        "from memory to memory": [f"{_rounded(gpu['wall_ms_a_photo'], 1)} ms", ""],
+        "from disk to disk": ["; ".join(_rounded(rate) for rate in rates) + " photos a second", ""],
+        "memory of the GPU": [f"{_rounded(gpu['peak_mib_at_100_megapixels'])} MiB", ""],
+        "such a training step": [f"{', '.join(steps)} s", ""],
     }
 
 

@@ -39,3 +39,11 @@ def test_the_network_at_full_resolution_is_the_same_on_both_devices() -> None:
         on_cpu = network(image)
         on_gpu = network.cuda()(image.cuda()).cpu()
     assert torch.allclose(on_cpu, on_gpu, atol=2e-3)
+
+
+def test_a_look_that_was_captured_in_inference_mode_is_there_outside() -> None:
+    pixels, look = photo(270, 405), Retoucher("retouch", "cuda")
+    with torch.inference_mode():
+        inside = [look(pixels) for _ in range(6)]  # the later ones are replays of a graph
+    outside = look(pixels)
+    assert all(np.array_equal(one, outside) for one in inside[3:])

@@ -63,6 +63,11 @@ def look(preset: Preset, monkeypatch: pytest.MonkeyPatch) -> Retoucher:
     return look
 
 
+def few_cores(look: Retoucher) -> Devices:
+    """Where JPEGs are the GPU's."""
+    return Devices([look], cores=4)
+
+
 def job(name: str = "a.jpg", output: str = "out/a.jpg", format: Any = None) -> Job:
     return Job(1, Photo(Path(name), Path(name), 0, 0), Path(output), format)
 
@@ -77,7 +82,7 @@ def camera(orientation: int = 6, **options: Any) -> bytes:
 def both(data: bytes, look: Retoucher, settings: Settings, one: Job | None = None) -> tuple[Any, Any]:
     """What the GPU's way and the codecs make of it, with the same look."""
     ways: tuple[Callable[..., Any], ...] = (on_gpu, by_codecs)
-    return tuple(way(one or job(), data, Devices([look]), settings, Stopwatch()) for way in ways)
+    return tuple(way(one or job(), data, few_cores(look), settings, Stopwatch()) for way in ways)
 
 
 def test_a_jpeg_goes_through_the_gpu_and_comes_out_as_through_the_codecs(
@@ -142,7 +147,7 @@ def test_orientation_profile_and_settings_reach_the_look(
     data = codecs.encode(
         Image(photo(*SHAPE), "jpeg", metadata=samples.full_metadata(6)), EncodeOptions("jpeg")
     )
-    on_gpu(job(), data, Devices([look]), replace(settings, strength=0.5, light=0.2), Stopwatch())
+    on_gpu(job(), data, few_cores(look), replace(settings, strength=0.5, light=0.2), Stopwatch())
     asked = {"strength": 0.5, "light": 0.2, "color": None, "orientation": 6, "icc": samples.profile()}
     assert heard == asked
 
@@ -165,7 +170,7 @@ def test_orientation_profile_and_settings_reach_the_look(
 def test_other_pictures_are_done_by_the_codecs(data: bytes, look: Retoucher, settings: Settings) -> None:
     here, there = both(data, look, settings)
     assert here is None and there.encoded
-    assert develop(job(), data, Devices([look]), settings, Stopwatch()) == there
+    assert develop(job(), data, few_cores(look), settings, Stopwatch()) == there
 
 
 @pytest.mark.parametrize(
@@ -189,15 +194,15 @@ def test_damage_is_an_error_and_never_half_a_picture(look: Retoucher, settings: 
     data = camera()
     for broken in (data[: len(data) * 2 // 3], data[:-2], data[:40]):
         with pytest.raises(DecodeError, match="restore it from a backup"):
-            develop(job(), broken, Devices([look]), settings, Stopwatch())
+            develop(job(), broken, few_cores(look), settings, Stopwatch())
 
 
 def test_too_many_pixels_and_too_few_are_the_same_errors(look: Retoucher, settings: Settings) -> None:
     with pytest.raises(TooLargeError):
-        develop(job(), camera(), Devices([look]), replace(settings, max_megapixels=0.001), Stopwatch())
+        develop(job(), camera(), few_cores(look), replace(settings, max_megapixels=0.001), Stopwatch())
     tiny = bytes(simplejpeg.encode_jpeg(photo(4, 4)))
     with pytest.raises(TooSmallError):
-        develop(job(), tiny, Devices([look]), settings, Stopwatch())
+        develop(job(), tiny, few_cores(look), settings, Stopwatch())
 
 
 def nothing(*_: Any) -> None:
@@ -211,9 +216,9 @@ def nothing(*_: Any) -> None:
 def test_a_photo_that_nvimagecodec_fails_on_is_done_by_the_codecs(
     look: Retoucher, settings: Settings, monkeypatch: pytest.MonkeyPatch, step: str, gives: Any
 ) -> None:
-    wanted = by_codecs(job(), camera(), Devices([look]), settings, Stopwatch())
+    wanted = by_codecs(job(), camera(), few_cores(look), settings, Stopwatch())
     monkeypatch.setattr(look.scans, step, nothing if step == "decode" else gives)
-    assert develop(job(), camera(), Devices([look]), settings, Stopwatch()) == wanted
+    assert develop(job(), camera(), few_cores(look), settings, Stopwatch()) == wanted
 
 
 def test_a_photo_that_the_gpu_has_no_room_for_is_done_on_the_cpu_and_says_so(
@@ -234,9 +239,9 @@ def test_a_photo_that_the_gpu_has_no_room_for_is_done_on_the_cpu_and_says_so(
         retouch_jpeg = __call__
 
     full: Any = Full()
-    made = develop(job(), camera(), Devices([full]), settings, Stopwatch())
+    made = develop(job(), camera(), few_cores(full), settings, Stopwatch())
     assert full.asked == 2 and made.note == "did not fit on cuda:1; the CPU did it"
-    wanted = by_codecs(job(), camera(), Devices([Retoucher(preset, "cpu")]), settings, Stopwatch())
+    wanted = by_codecs(job(), camera(), few_cores(Retoucher(preset, "cpu")), settings, Stopwatch())
     assert made.encoded == wanted.encoded
 
 
@@ -245,10 +250,18 @@ def test_without_nvimagecodec_nothing_is_taken_apart(
 ) -> None:
     look.scans = None
     monkeypatch.setattr("lptn_cli.codecs.jpeg_scans.apart", lambda *_: pytest.fail("taken apart"))
-    assert develop(job(), camera(), Devices([look]), settings, Stopwatch()).encoded
+    assert develop(job(), camera(), few_cores(look), settings, Stopwatch()).encoded
 
 
 def test_the_time_of_every_step_is_told(look: Retoucher, settings: Settings) -> None:
     watch = Stopwatch()
-    assert on_gpu(job(), camera(), Devices([look]), settings, watch)
+    assert on_gpu(job(), camera(), few_cores(look), settings, watch)
     assert list(watch.laps) == ["decode", "wait", "look", "encode"]
+
+
+def test_many_cores_keep_jpegs_to_themselves(look: Retoucher, settings: Settings) -> None:
+    many, two_gpus = Devices([look], cores=16), Devices([look, look], cores=16)
+    assert not many.take_jpegs
+    assert two_gpus.take_jpegs
+    assert on_gpu(job(), camera(), many, settings, Stopwatch()) is None
+    assert develop(job(), camera(), many, settings, Stopwatch()).encoded
