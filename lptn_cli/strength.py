@@ -45,12 +45,12 @@ def blend(photo: Tensor, look: Tensor, light: float, color: float) -> Tensor:
     """
     reached = torch.lerp(photo, look, min(color, 1))
     if min(light, 1) != min(color, 1):
-        reached = _scaled(reached, luma(torch.lerp(photo, look, min(light, 1))))
+        reached = _seen(_scaled(reached, luma(torch.lerp(photo, look, min(light, 1)))))
     if light > 1:
         brightness = luma(torch.lerp(photo, look, light))
         reached = _further(reached, _scaled(reached, brightness) - reached)
     if color > 1:
-        own, others = (_scaled(image, luma(reached)) for image in (photo, look))
+        own, others = (_seen(_scaled(image, luma(reached))) for image in (photo, look))
         reached = _further(reached, _beyond(own, others, color) * (others - own))
     return reached
 
@@ -73,9 +73,17 @@ def blend_recolouring(recolouring: Tensor, color: float) -> Tensor:
 
 def _scaled(image: Tensor, brightness: Tensor) -> Tensor:
     """The image with that luma, (h, w, 1), in its own ratios of channels; paler where it gets far lighter."""
-    ratio = brightness / luma(image).clip(min=LEAST_ROOM)
+    own = luma(image)
+    ratio = brightness / own.clip(min=LEAST_ROOM)
     colour = torch.where(ratio < STEADY, ratio, 2 * STEADY - STEADY**2 / ratio.clip(min=STEADY))
-    return brightness + (image - luma(image)) * colour
+    return brightness + (image - own) * colour
+
+
+def _seen(image: Tensor) -> Tensor:
+    """The image, paler where a channel would pass white."""
+    colour = image - luma(image)
+    room = (1 - luma(image)) / colour.amax(-1, keepdim=True).clip(min=LEAST_ROOM)
+    return luma(image) + colour * room.clip(0, 1)
 
 
 def _beyond(own: Tensor, others: Tensor, color: float) -> Tensor:

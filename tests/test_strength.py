@@ -52,6 +52,21 @@ def test_brightness_is_lights_alone_and_colour_that_of_the_picture_at_its_streng
     torch.testing.assert_close(blend(before, darker, 0, 1), before)
 
 
+@pytest.mark.parametrize("light", [0, 0.5, 1, 1.5])
+@pytest.mark.parametrize("color", [0, 0.5, 1, 1.5])
+def test_nothing_is_clipped(light: float, color: float) -> None:
+    before, after = pictures()
+    for first, second in (
+        (before, after),
+        (before, after.square()),
+        (before.sqrt(), after),
+        (before, 1 - before),
+    ):
+        result = blend(first, second, light, color)
+        assert result.min() > -1e-3
+        assert result.max() < 1 + 1e-3
+
+
 def test_colour_alone_is_the_looks_own_at_the_photos_brightness() -> None:
     red, green, blue = blended(MEADOW, 0, 1)
     assert 50 < red < green < blue < 90, "dark and bluish; was violet"
