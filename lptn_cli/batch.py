@@ -230,6 +230,8 @@ def _run(
         looks = _looks(preset, engine) if todo and engine.ray is None else []
         ready = ",".join(str(look.device) for look in looks) or engine.device
         report.start(len(jobs), version=__version__, preset=preset.name, sha256=preset.sha256, device=ready)
+        for note in dict.fromkeys(look.note for look in looks if look.note):
+            report.line(note)
         for job in done:
             report.photo(Outcome(job, "up-to-date"))
         if todo and engine.ray is not None:

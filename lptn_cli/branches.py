@@ -60,11 +60,11 @@ class Context(nn.Module):
         super().__init__()
         self.blocks = blocks
         self.layers = nn.Sequential(
-            nn.Linear(2 * channels + 3 * len(QUANTILES), hidden),
+            _Linear(2 * channels + 3 * len(QUANTILES), hidden),
             nn.LeakyReLU(),
-            nn.Linear(hidden, hidden),
+            _Linear(hidden, hidden),
             nn.LeakyReLU(),
-            nn.Linear(hidden, blocks * 2 * channels),
+            _Linear(hidden, blocks * 2 * channels),
         )
 
     def forward(self, x: Tensor, image: Tensor) -> Sequence[tuple[Tensor, Tensor]]:
@@ -73,6 +73,16 @@ class Context(nn.Module):
         said = self.layers(torch.cat([mean, (variance + 1e-4).sqrt(), _tones(image.float())], dim=1))
         parts = said[:, :, None, None].chunk(2 * self.blocks, dim=1)
         return list(zip(parts[::2], parts[1::2], strict=True))
+
+
+class _Linear(nn.Linear):
+    """Of one photo plain arithmetic: cuBLAS works in memory that all CUDA graphs of a thread share, and that
+    torch frees with the first of them that goes (pytorch #193402)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) > 1 or torch.is_grad_enabled():
+            return super().forward(x)
+        return (self.weight * x).sum(1)[None] + self.bias
 
 
 def _tones(image: Tensor) -> Tensor:

@@ -191,7 +191,7 @@ class Cluster:
             runtime_env={"env_vars": ENVIRONMENT},
         )
         device = "cuda" if slot.gpus else "cpu"
-        hand = actor.remote(*self._shared, device, self._engine.half, self._folder, slot.part)
+        hand = actor.remote(*self._shared, device, self._engine.half, self._folder, slot.part, slot.cpus)
         return Hand(slot, hand, threads + QUEUED, hand.ready.remote())
 
     def _hand_out(self, waiting: Iterator[Job]) -> None:

@@ -135,7 +135,8 @@ def with_look(image: Image, devices: Devices, settings: Settings, watch: Stopwat
     except NoMemoryError:
         if not (spare := devices.spare()):
             raise
-        return retouch_image(image, spare, settings), f"did not fit on {look.device}; the CPU did it"
+    # Only here does what the photo had of the GPU's memory go: the error holds on to it
+    return retouch_image(image, spare, settings), f"did not fit on {look.device}; the CPU did it"
 
 
 def retouch_image(image: Image, look: Retoucher, settings: Settings) -> Image:

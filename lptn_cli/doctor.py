@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import sys
+from typing import Any
 
 from lptn_cli import __version__
 from lptn_cli import preset as presets
@@ -28,9 +29,7 @@ def examine() -> dict[str, str]:
     from lptn_cli import jpeg_on_cuda
 
     devices = [f"cpu ({os.cpu_count()} cores, {torch.get_num_threads()} torch threads)"]
-    for n in range(torch.cuda.device_count()):
-        memory = torch.cuda.get_device_properties(n).total_memory / 2**30
-        devices.append(f"cuda:{n} ({torch.cuda.get_device_name(n)}, {memory:.0f} GiB)")
+    devices += [_gpu(torch.device("cuda", n)) for n in range(torch.cuda.device_count())]
     found = presets.available()
     readable = [name for name in EXTENSIONS if _version(EXTRAS.get(name, "pillow")) != "missing"]
     return {
@@ -45,6 +44,20 @@ def examine() -> dict[str, str]:
         "presets": ", ".join(found) or "none",
         "preset folders": ", ".join(map(str, presets.folders())),
     }
+
+
+def _gpu(device: Any) -> str:
+    """What it is, or why it cannot be used."""
+    import torch
+
+    from lptn_cli.device import kernels, trouble_of
+
+    if trouble := trouble_of(device):
+        return f"{device} (does not work: {trouble})"
+    memory = torch.cuda.get_device_properties(device).total_memory / 2**30
+    trouble = kernels(device)[1]
+    without = f", its kernels do not work: {trouble}" if trouble else ""
+    return f"{device} ({torch.cuda.get_device_name(device)}, {memory:.0f} GiB{without})"
 
 
 def _version(package: str) -> str:

@@ -97,3 +97,9 @@ class EncodeError(PhotoError):
 
 class WriteError(PhotoError):
     kind = "write"
+
+
+def first_line(error: BaseException) -> str:
+    """Of what a library says of its error, or its name."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

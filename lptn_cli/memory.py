@@ -13,7 +13,9 @@ from lptn_cli.finish import OpenCVError
 
 # As torch, cuDNN, cuBLAS and OpenCV say it; an illegal memory access is another matter.
 OUT_OF_SPACE = re.compile(
-    r"out of memory|not enough memory|insufficient memory|allocate|alloc_failed", re.IGNORECASE
+    r"out of memory|not enough memory|insufficient memory|allocate|alloc_failed"
+    r"|unable to find an engine",  # cuDNN, that no way to compute has room to work in
+    re.IGNORECASE,
 )
 
 

@@ -8,7 +8,7 @@ and graphs runs on the CPU too, which is how it is tested.
 from __future__ import annotations
 
 import threading
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,26 +23,31 @@ from triton.errors import TritonError
 
 from lptn_cli.affine import Affine, FloatImage
 from lptn_cli.codecs.image import Pixels
+from lptn_cli.errors import first_line
 from lptn_cli.finish import small_size
 from lptn_cli.finish_cuda import finish, shrink
 from lptn_cli.network import LPTN
 from lptn_cli.orientation import turn_back, turn_upright
 from lptn_cli.strength import affine
 
-GRAPHS = 32  # kept, one for each size of the small image, strength and orientation; each holds some 20 MB
+# One for each size of the small image, strength and orientation that is common, the first so many: each holds
+# some 20 MB, and in a folder of ever other sizes to capture takes longer than to go without.
+GRAPHS = 32
 COMMON = 3  # photos of one size, strength and orientation, before that becomes a graph
 _CAPTURING = threading.Lock()  # torch allows one capture at a time in a process
 WARM_UPS = 3  # before a capture, as CUDA's libraries set themselves up in their first calls
 
 
-def compiles(device: torch.device) -> bool:
-    """Whether Triton can build its kernels here: it calls a C compiler and ptxas, which fail in ways of their
-    own."""
+def trouble_of(device: torch.device) -> str:
+    """Why Triton cannot build its kernels for that GPU: it calls a C compiler and ptxas, which fail in ways
+    of their own. Nothing, if it can."""
     try:
         OnCUDA(np.zeros((4, 4, 3), np.uint8), device).shrunk(2)
-    except (TritonError, SubprocessError, RuntimeError, OSError):
-        return False
-    return True
+    except TritonError as error:  # shows the code first
+        return (str(error).strip() or type(error).__name__).splitlines()[-1]
+    except (SubprocessError, RuntimeError, OSError) as error:
+        return first_line(error)
+    return ""
 
 
 class OnCUDA:
@@ -88,28 +93,30 @@ class LookOnCUDA:
     """
 
     def __init__(self, network: LPTN, *, half: bool, keeps_grey: bool = False) -> None:
-        self._network, self._half, self._keeps_grey = network, half, keeps_grey
-        self._device = next(network.parameters()).device
-        self._graphs = Graphs(self._computed) if self._device.type == "cuda" else None
+        device = next(network.parameters()).device
+        computed = partial(_computed, network, half, keeps_grey)  # not of self: graphs go when a look goes
+        self._work = Graphs(computed) if device.type == "cuda" else computed
 
     def affine(self, small: Tensor, light: float, color: float, orientation: int) -> Affine[Tensor]:
         """The look for every place of the small image as stored, (h, w, 3) float32 sRGB."""
-        work = self._graphs or self._computed
-        return work(small, light, color, orientation)
+        return self._work(small, light, color, orientation)
 
-    @torch.inference_mode()
-    def _computed(self, small: Tensor, light: float, color: float, orientation: int) -> Affine[Tensor]:
-        upright = turn_upright(small, orientation).permute(2, 0, 1)[None]
-        with torch.autocast(self._device.type, torch.float16, enabled=self._half, cache_enabled=False):
-            translation = self._network.translate(upright)
-        look = _as_stored(translation.image, orientation)
-        gain, recolouring = (
-            None if image is None else _as_stored(image, orientation)
-            for image in (translation.gain, translation.recolouring)
-        )
-        gain = torch.ones_like(look[..., :1]) if gain is None else gain
-        result = affine(small, look, gain, recolouring, light, color)
-        return result.grey_as(small) if self._keeps_grey else result
+
+@torch.inference_mode()
+def _computed(
+    network: LPTN, half: bool, keeps_grey: bool, small: Tensor, light: float, color: float, orientation: int
+) -> Affine[Tensor]:
+    upright = turn_upright(small, orientation).permute(2, 0, 1)[None]
+    with torch.autocast(small.device.type, torch.float16, enabled=half, cache_enabled=False):
+        translation = network.translate(upright)
+    look = _as_stored(translation.image, orientation)
+    gain, recolouring = (
+        None if image is None else _as_stored(image, orientation)
+        for image in (translation.gain, translation.recolouring)
+    )
+    gain = torch.ones_like(look[..., :1]) if gain is None else gain
+    result = affine(small, look, gain, recolouring, light, color)
+    return result.grey_as(small) if keeps_grey else result
 
 
 def _placed(image: Tensor | FloatImage, device: torch.device) -> Tensor:
@@ -169,7 +176,7 @@ class Graphs:
     def __init__(self, function: Callable[..., Affine[Tensor]]) -> None:
         self._function = function
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[object, ...], _Graph] = OrderedDict()
+        self._kept: dict[tuple[object, ...], _Graph] = {}
         self._seen: Counter[tuple[object, ...]] = Counter()
         self._side: torch.cuda.Stream | None = None
 
@@ -188,10 +195,10 @@ class Graphs:
         return self._function(image, *constants)
 
     def _graph(self, key: tuple[object, ...], image: Tensor, *constants: float) -> _Graph | None:
-        """The graph for that key; None while it is rare, or where a capture fails."""
+        """The graph for that key; None while it is rare, where there are enough, or where a capture fails."""
         if key not in self._kept:
             self._seen[key] += 1
-            if self._seen[key] < COMMON:
+            if self._seen[key] < COMMON or len(self._kept) >= GRAPHS:
                 return None
             try:
                 with _CAPTURING:
@@ -199,9 +206,6 @@ class Graphs:
             except RuntimeError:  # work of others came between: later, perhaps
                 self._seen[key] = 0
                 return None
-            if len(self._kept) > GRAPHS:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
         return self._kept[key]
 
     def _captured(self, image: Tensor, *constants: float) -> _Graph:

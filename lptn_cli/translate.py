@@ -5,9 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,7 +19,7 @@ from lptn_cli.branches import Variant
 from lptn_cli.codecs.icc import from_srgb, is_srgb, to_srgb
 from lptn_cli.codecs.image import Chroma, Pixels
 from lptn_cli.cores import CORES
-from lptn_cli.device import find_device
+from lptn_cli.device import find_device, kernels, passed_over
 from lptn_cli.errors import PresetError, TooSmallError
 from lptn_cli.finish import STRIP_ROWS, finish, shrink
 from lptn_cli.gamut import steps, with_the_rest
@@ -71,7 +69,8 @@ class Retoucher:
     half: on a GPU, convolutions in half precision. side_by_side: on the CPU, a core for each photo instead of
     all cores for one, which is quicker for many photos in threads; torch is then left with one thread in the
     whole process. Raises UsageError (no such preset), PresetError (its weights are missing or damaged),
-    DeviceError. `scans`: what decodes and encodes JPEGs on the GPU for `retouch_jpeg`, or None.
+    DeviceError. `scans`: what decodes and encodes JPEGs on the GPU for `retouch_jpeg`, or None. `note`: what
+    keeps the look from a GPU that is there, or nothing.
 
     Threads may share one. On the CPU one photo is translated at a time, unless they go side by side; on a GPU
     copies of some photos run beside the kernels of others.
@@ -90,7 +89,11 @@ class Retoucher:
         if self.device.type == "cuda":
             torch.backends.cudnn.allow_tf32 = False  # which has no more digits than half precision
         self._network = channels_last(load_network(self.preset).to(self.device))
-        self._on_cuda = _kernels() if self.device.type == "cuda" and self.preset.native_scale else None
+        self._on_cuda, self.note = None, passed_over(device)
+        if self.device.type == "cuda" and self.preset.native_scale:
+            self._on_cuda, trouble = kernels(self.device)
+            if trouble:
+                self.note = f"on {self.device} the network alone: its kernels do not work ({trouble})"
         self.scans = scan_codec(self.device) if self._on_cuda else None
         if self._on_cuda:
             self._streams = self._on_cuda.Streams()
@@ -124,7 +127,8 @@ class Retoucher:
         icc: bytes | None = None,
         alpha: Pixels | None = None,
     ) -> Pixels:
-        """The photo with the look: a new array of the same shape and dtype.
+        """The photo with the look: a new array of the same shape and dtype. From a GPU it is pinned memory, of
+        which there is little: copy results that are to stay.
 
         pixels: (H, W, 3) uint8 or uint16, RGB as stored in the file. strength: 0 (the photo's own values,
         exactly) to 1.5; default the preset's. light, color: the same for brightness and for colour alone;
@@ -249,17 +253,6 @@ class Retoucher:
             levels = blend(_tensor(photo[rows]), _tensor(look[rows]), light, color).numpy() * scale
             result[rows] = np.rint(levels.clip(0, scale))
         return result
-
-
-@cache
-def _kernels() -> ModuleType | None:
-    """What works on the GPU (on_cuda), unless Triton is missing or cannot compile (it needs a C compiler and
-    Python's headers)."""
-    try:
-        from lptn_cli import on_cuda
-    except (ImportError, RuntimeError, OSError):
-        return None
-    return on_cuda if on_cuda.compiles(torch.device("cuda")) else None
 
 
 def load_network(preset: Preset) -> LPTN:

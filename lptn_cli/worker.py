@@ -34,22 +34,23 @@ class Worker:
         half: bool,
         folder: Path | None,
         part: str,
+        cores: int,
     ) -> None:
-        self._given = settings, weights, device, half, folder, part
+        self._given = settings, weights, device, half, folder, part, cores
 
     def ready(self) -> str:
         """Load the look; gives the version of lptn that is here. Raises StartError."""
         from lptn_cli.develop import Devices
         from lptn_cli.translate import Retoucher
 
-        settings, weights, device, half, folder, part = self._given
-        scratch = tempfile.TemporaryDirectory(prefix="lptn-")  # this node need not have the preset
-        preset = replace(settings.preset, path=Path(scratch.name) / settings.preset.path.name)
+        settings, weights, device, half, folder, part, cores = self._given
+        # This node need not have the preset; kept for a second look, on the CPU
+        self._scratch = tempfile.TemporaryDirectory(prefix="lptn-")
+        preset = replace(settings.preset, path=Path(self._scratch.name) / settings.preset.path.name)
         preset.weights.write_bytes(weights)
         look = Retoucher(preset, device, half=half, side_by_side=True)
-        scratch.cleanup()
         self._settings = settings
-        self._devices: Devices = Devices([look])
+        self._devices: Devices = Devices([look], cores)
         self._manifest = Manifest.open(folder, part, blank=True) if folder else None
         return __version__
 
@@ -59,6 +60,7 @@ class Worker:
         return retouch_one(job, self._devices, self._settings, self._manifest)
 
     def close(self) -> None:
+        self._scratch.cleanup()
         if self._manifest:
             self._manifest.close()
 

@@ -16,7 +16,9 @@ import pytest
 from lptn_cli.cluster import check_address, with_address
 from lptn_cli.errors import UsageError
 from lptn_cli.preset import Preset
-from lptn_cli.worker import slots
+from lptn_cli.settings import Settings
+from lptn_cli.translate import Retoucher
+from lptn_cli.worker import Worker, slots
 from tests.buckets import names, new_bucket, put, s3_server
 from tests.command import LPTN, Retouch, environment, save, spawn, tree
 from tests.conftest import photo
@@ -47,6 +49,15 @@ def test_convention_one_worker_a_gpu_else_one_for_sixteen_cores() -> None:
     assert sizes("cpu", node(16, 2)) == [("ray-n-0", 16, 0)]
     assert sizes("cuda", node(16), node(4, 1, "g")) == [("ray-g-0", 4, 1)]
     assert sizes("auto", node(0), node(4, alive=False)) == []  # a head that computes nothing, a dead node
+
+
+def test_a_worker_keeps_the_weights_for_a_second_look_and_knows_its_cores(settings: Settings) -> None:
+    worker = Worker(settings, settings.preset.read_weights(), "cpu", False, None, "a", cores=8)
+    worker.ready()
+    with worker._devices.borrow() as look:
+        assert Retoucher(look.preset, "cpu").preset == look.preset
+    worker.close()
+    assert not look.preset.path.parent.exists()
 
 
 def test_machines_of_one_name_note_what_they_did_apart() -> None:

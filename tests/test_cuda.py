@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -47,3 +48,12 @@ def test_a_look_that_was_captured_in_inference_mode_is_there_outside() -> None:
         inside = [look(pixels) for _ in range(6)]  # the later ones are replays of a graph
     outside = look(pixels)
     assert all(np.array_equal(one, outside) for one in inside[3:])
+
+
+def test_graphs_go_with_their_look() -> None:
+    pixels, look = photo(270, 405), Retoucher("retouch", "cuda")
+    for _ in range(5):
+        look(pixels)
+    graphs = weakref.ref(look._look_on_cuda._work)
+    del look
+    assert graphs() is None

@@ -6,6 +6,7 @@ Without a GPU its two kernels, which test_on_cuda runs in Triton's interpreter, 
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from lptn_cli.codecs.jpeg_segments import walk  # noqa: E402
 from lptn_cli.develop import Devices, Stopwatch, by_codecs, develop, on_gpu  # noqa: E402
 from lptn_cli.errors import DecodeError, NoMemoryError, TooLargeError, TooSmallError  # noqa: E402
 from lptn_cli.jpeg_on_cuda import ScanCodec  # noqa: E402
+from lptn_cli.memory import memory_told  # noqa: E402
 from lptn_cli.photos import Photo  # noqa: E402
 from lptn_cli.plan import Job  # noqa: E402
 from lptn_cli.preset import Preset  # noqa: E402
@@ -243,6 +245,48 @@ def test_a_photo_that_the_gpu_has_no_room_for_is_done_on_the_cpu_and_says_so(
     assert full.asked == 2 and made.note == "did not fit on cuda:1; the CPU did it"
     wanted = by_codecs(job(), camera(), few_cores(Retoucher(preset, "cpu")), settings, Stopwatch())
     assert made.encoded == wanted.encoded
+
+
+def test_a_photo_that_did_not_fit_leaves_the_gpu_before_the_cpu_does_it(
+    look: Retoucher, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[weakref.ref[Any]] = []
+    left: list[object] = []
+
+    class Full:
+        device, photos_at_once, scans, preset = torch.device("cuda:1"), 1, None, look.preset
+
+        def __call__(self, *_: Any, **__: Any) -> None:
+            there = torch.zeros(3)
+            taken.append(weakref.ref(there))
+            raise NoMemoryError("full")
+
+    full: Any = Full()
+    ready = few_cores(full)
+
+    def spare(pixels: Any, **_: Any) -> Any:
+        left.extend(one() for one in taken)
+        return pixels
+
+    monkeypatch.setattr(ready, "_spare", spare)
+    develop(job(), camera(), ready, settings, Stopwatch())
+    assert left == [None]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("FIND was unable to find an engine to execute this computation"),
+        MemoryError(),
+    ],
+)
+def test_out_of_memory_is_known_whoever_says_it(error: Exception) -> None:
+    with pytest.raises(NoMemoryError), memory_told():
+        raise error
+    with pytest.raises(RuntimeError, match="illegal"), memory_told():
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
 
 def test_without_nvimagecodec_nothing_is_taken_apart(

@@ -23,6 +23,7 @@ from triton.runtime.errors import PTXASError  # noqa: E402
 
 from lptn_cli import finish, on_cuda  # noqa: E402
 from lptn_cli.affine import Affine, FloatImage  # noqa: E402
+from lptn_cli.branches import Context  # noqa: E402
 from lptn_cli.preset import Preset  # noqa: E402
 from lptn_cli.translate import Retoucher  # noqa: E402
 from tests.conftest import photo  # noqa: E402
@@ -37,17 +38,17 @@ def look(request: pytest.FixtureRequest, preset: Preset) -> Retoucher:
 
 
 def test_whatever_a_compiler_says_is_told_from_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert on_cuda.compiles(DEVICE)
+    assert not on_cuda.trouble_of(DEVICE)
     for error in (CalledProcessError(1, ["cc"]), PTXASError("ptxas"), OSError("no cc")):
 
         def fail(*_: object, error: Exception = error) -> None:
             raise error
 
         monkeypatch.setattr(on_cuda, "shrink", fail)
-        assert not on_cuda.compiles(DEVICE)
+        assert on_cuda.trouble_of(DEVICE)
     monkeypatch.setattr(on_cuda, "shrink", lambda *_: [][1])
     with pytest.raises(IndexError):
-        on_cuda.compiles(DEVICE)
+        on_cuda.trouble_of(DEVICE)
 
 
 @pytest.mark.parametrize("capability", [75, 90])
@@ -176,3 +177,32 @@ def test_streams_are_lent_again() -> None:
         with streams.use(DEVICE):
             seen.add(torch.cuda.current_stream().cuda_stream)
     assert len(seen) == 1
+
+
+def test_the_first_common_sizes_become_graphs_and_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    captured: list[float] = []
+
+    def capture(self: on_cuda.Graphs, image: torch.Tensor, strength: float) -> str:
+        captured.append(strength)
+        return "a graph"
+
+    monkeypatch.setattr(on_cuda.Graphs, "_captured", capture)
+    graphs, image = on_cuda.Graphs(lambda image, _: Affine(image)), torch.zeros(4, 4, 3)
+    for _ in range(10):  # more sizes than graphs, in turn
+        for n in range(on_cuda.GRAPHS + 8):
+            graphs._graph((4, n), image, n)
+    assert captured == list(range(on_cuda.GRAPHS))
+    assert graphs._graph((4, 0), image, 0)
+
+
+def test_one_photos_context_is_that_of_many_without_a_matrix_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    context = Context(blocks=2).eval()
+    found, photos = torch.rand(2, 64, 9, 12), torch.rand(2, 3, 72, 96)
+    with torch.inference_mode():
+        both = context(found, photos)
+        monkeypatch.setattr(torch.nn.Linear, "forward", None)
+        for n in (0, 1):
+            alone = context(found[n : n + 1], photos[n : n + 1])
+            for parts, wanted in zip(alone, both, strict=True):
+                for part, one in zip(parts, wanted, strict=True):
+                    torch.testing.assert_close(part, one[n : n + 1], atol=1e-5, rtol=1e-5)

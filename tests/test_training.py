@@ -202,3 +202,18 @@ def test_a_loss_that_is_no_number_ends_the_run_and_spares_the_checkpoint(pairs: 
     with pytest.raises(StartError, match="nan at step 1"):
         trainer.run(1, tmp_path / "checkpoint.pt", lambda _: None, Stop(), lambda _: None)
     assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_a_step_without_room_ends_the_run_with_what_to_do(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(PairObjective, "loss", full)
+    trainer = Trainer(LPTN(num_high=3, variant=OWN), PairObjective(load_pairs(pairs, [], [], 64), CPU), CPU)
+    with pytest.raises(StartError, match="not enough memory for step 1; use a smaller --native-scale"):
+        trainer.run(1, tmp_path / "checkpoint.pt", lambda _: None, Stop(), lambda _: None)
+    trainer.step = 7
+    with pytest.raises(StartError, match=r"checkpoint.pt holds step 7; go on from it with --resume"):
+        trainer.run(1, tmp_path / "checkpoint.pt", lambda _: None, Stop(), lambda _: None)

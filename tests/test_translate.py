@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from lptn_cli import Retoucher, translate
 from lptn_cli.codecs.image import Pixels
 from lptn_cli.cores import CORES
-from lptn_cli.device import find_device
-from lptn_cli.errors import DeviceError, NoMemoryError, TooSmallError
+from lptn_cli.errors import NoMemoryError, TooSmallError
 from lptn_cli.luma import LUMA
 from lptn_cli.orientation import turn_back, turn_upright
 from lptn_cli.preset import Preset
@@ -155,12 +154,6 @@ def test_published_way_is_the_network_on_every_pixel(published: Retoucher) -> No
     with torch.inference_mode():
         wanted = _array(load_network(published.preset)(whole))
     np.testing.assert_array_equal(published(pixels), np.rint(wanted.clip(0, 1) * 255).astype(np.uint8))
-
-
-def test_devices_that_are_not_there() -> None:
-    for name in ("cuda:99", "tpu", "mps:0x", "meta"):
-        with pytest.raises(DeviceError):
-            find_device(name)
 
 
 def test_the_preset_is_found_by_path(preset: Preset, look: Retoucher) -> None:

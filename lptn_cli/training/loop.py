@@ -19,7 +19,8 @@ from torch import Tensor
 from lptn_cli.atomic import write_atomic
 from lptn_cli.branches import Variant
 from lptn_cli.checkpoint import UNREADABLE
-from lptn_cli.errors import OutputError, StartError, WriteError
+from lptn_cli.errors import NoMemoryError, OutputError, StartError, WriteError
+from lptn_cli.memory import memory_told
 from lptn_cli.network import LPTN, channels_last
 from lptn_cli.signals import Stop
 from lptn_cli.training.optimizer import Optimizer
@@ -28,6 +29,7 @@ from lptn_cli.training.reading import Pixels8
 WARM_UP_STEPS = 50
 EMA_DECAY = 0.995
 CHECKPOINT_SECONDS = 120.0
+NOTHING = "nothing was kept yet"
 ANEW = "anew in another --work folder, with --start from the preset that it made"
 
 
@@ -113,12 +115,16 @@ class Trainer:
         started = time.monotonic() - self.seconds
         saved, kept, begun_at = time.monotonic(), self.step, self.step
         while not stop.asked and self.seconds < minutes * 60:
-            loss = self.one_step(self.seconds / (minutes * 60))
+            held = f"{checkpoint} holds step {kept}; go on from it with --resume" if kept else NOTHING
+            try:
+                with memory_told():
+                    loss = self.one_step(self.seconds / (minutes * 60))
+            except NoMemoryError:
+                remedy = "use a smaller --native-scale, another --device, or close what else needs memory"
+                raise StartError(f"not enough memory for step {self.step + 1}; {remedy}; {held}") from None
             if not math.isfinite(loss):
-                remedy = f"{checkpoint} holds step {kept}; go on from it with --resume"
-                if kept == begun_at:
-                    remedy = f"begin {ANEW}" if kept else "nothing was kept yet"
-                raise StartError(f"the loss is {loss} at step {self.step}; {remedy}")
+                again = f"begin {ANEW}" if kept and kept == begun_at else held
+                raise StartError(f"the loss is {loss} at step {self.step}; {again}")
             self.seconds = time.monotonic() - started
             measured = None
             is_last = stop.asked or self.seconds >= minutes * 60

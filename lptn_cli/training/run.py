@@ -11,7 +11,7 @@ import torch
 from lptn_cli.atomic import sweep
 from lptn_cli.branches import Variant
 from lptn_cli.checkpoint import place_for
-from lptn_cli.device import find_device
+from lptn_cli.device import find_device, passed_over
 from lptn_cli.errors import StoppedError, UsageError
 from lptn_cli.network import LPTN
 from lptn_cli.preset import Preset, find, read
@@ -170,6 +170,8 @@ def train(
                 require_like(checkpoint, state, {**own, **options}, context=context)
 
         torch.manual_seed(seed)  # of a discriminator
+        if said_of_gpu := passed_over(device):
+            report.note(said_of_gpu)
         report.note("reading the photos")
         source = load(native_scale, on, stop, report.busy, check)
         for line in source.skipped:
