@@ -127,8 +127,8 @@ class Retoucher:
         icc: bytes | None = None,
         alpha: Pixels | None = None,
     ) -> Pixels:
-        """The photo with the look: a new array of the same shape and dtype. From a GPU it is pinned memory, of
-        which there is little: copy results that are to stay.
+        """The photo with the look: a new array of the same shape and dtype. From a GPU it is pinned memory,
+        of which there is little: copy results that are to stay.
 
         pixels: (H, W, 3) uint8 or uint16, RGB as stored in the file. strength: 0 (the photo's own values,
         exactly) to 1.5; default the preset's. light, color: the same for brightness and for colour alone;
