@@ -180,7 +180,7 @@ class Graphs:
         self._seen: Counter[tuple[object, ...]] = Counter()
         self._side: torch.cuda.Stream | None = None
 
-    @torch.inference_mode()  # of which the first call's tensors are, and then must all be that copy to them
+    @torch.inference_mode()  # a graph captured in it takes copies to its input in it alone
     def __call__(self, image: Tensor, *constants: float) -> Affine[Tensor]:
         key = (tuple(image.shape), *constants)
         with self._lock:
