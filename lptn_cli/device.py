@@ -61,5 +61,5 @@ def kernels(gpu: torch.device) -> tuple[ModuleType | None, str]:
         from lptn_cli import on_cuda
     except (ImportError, RuntimeError, OSError) as error:
         return None, first_line(error)
-    trouble = on_cuda.trouble_of(gpu)
+    trouble = on_cuda.trouble_compiling(gpu)
     return (None, trouble) if trouble else (on_cuda, "")

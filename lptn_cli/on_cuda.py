@@ -38,7 +38,7 @@ _CAPTURING = threading.Lock()  # torch allows one capture at a time in a process
 WARM_UPS = 3  # before a capture, as CUDA's libraries set themselves up in their first calls
 
 
-def trouble_of(device: torch.device) -> str:
+def trouble_compiling(device: torch.device) -> str:
     """Why Triton cannot build its kernels for that GPU: it calls a C compiler and ptxas, which fail in ways
     of their own. Nothing, if it can."""
     try:

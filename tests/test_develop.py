@@ -6,10 +6,8 @@ Without a GPU its two kernels, which test_on_cuda runs in Triton's interpreter, 
 from __future__ import annotations
 
 import os
-import weakref
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,18 +27,15 @@ from lptn_cli.codecs import exif, thumbnail  # noqa: E402
 from lptn_cli.codecs.image import EncodeOptions, Image, Metadata  # noqa: E402
 from lptn_cli.codecs.jpeg_segments import walk  # noqa: E402
 from lptn_cli.develop import Devices, Stopwatch, by_codecs, develop, on_gpu  # noqa: E402
-from lptn_cli.errors import DecodeError, NoMemoryError, TooLargeError, TooSmallError  # noqa: E402
+from lptn_cli.errors import DecodeError, TooLargeError, TooSmallError  # noqa: E402
 from lptn_cli.jpeg_on_cuda import ScanCodec  # noqa: E402
-from lptn_cli.memory import memory_told  # noqa: E402
-from lptn_cli.photos import Photo  # noqa: E402
 from lptn_cli.plan import Job  # noqa: E402
 from lptn_cli.preset import Preset  # noqa: E402
 from lptn_cli.settings import Settings  # noqa: E402
 from lptn_cli.translate import Retoucher  # noqa: E402
 from tests import codec_samples as samples  # noqa: E402
 from tests.conftest import photo  # noqa: E402
-
-SHAPE = (70, 99)
+from tests.developing import SHAPE, camera, few_cores, job  # noqa: E402
 
 
 def shrunk(pixels: torch.Tensor, height: int, width: int) -> torch.Tensor:
@@ -63,22 +58,6 @@ def look(preset: Preset, monkeypatch: pytest.MonkeyPatch) -> Retoucher:
     look._look_on_cuda = on_cuda.LookOnCUDA(look._network, half=False)
     look.scans = ScanCodec(look.device)
     return look
-
-
-def few_cores(look: Retoucher) -> Devices:
-    """Where JPEGs are the GPU's."""
-    return Devices([look], cores=4)
-
-
-def job(name: str = "a.jpg", output: str = "out/a.jpg", format: Any = None) -> Job:
-    return Job(1, Photo(Path(name), Path(name), 0, 0), Path(output), format)
-
-
-def camera(orientation: int = 6, **options: Any) -> bytes:
-    """A JPEG as a camera writes it, its thumbnail included."""
-    metadata = samples.full_metadata(orientation, exif=samples.exif_block(orientation), icc=None)
-    image = Image(photo(*SHAPE), "jpeg", subsampling="420", metadata=metadata)
-    return codecs.encode(image, EncodeOptions("jpeg", **options))
 
 
 def both(data: bytes, look: Retoucher, settings: Settings, one: Job | None = None) -> tuple[Any, Any]:
@@ -221,72 +200,6 @@ def test_a_photo_that_nvimagecodec_fails_on_is_done_by_the_codecs(
     wanted = by_codecs(job(), camera(), few_cores(look), settings, Stopwatch())
     monkeypatch.setattr(look.scans, step, nothing if step == "decode" else gives)
     assert develop(job(), camera(), few_cores(look), settings, Stopwatch()) == wanted
-
-
-def test_a_photo_that_the_gpu_has_no_room_for_is_done_on_the_cpu_and_says_so(
-    preset: Preset, settings: Settings
-) -> None:
-    class Full:
-        """A look on a GPU that is full."""
-
-        device, photos_at_once, scans = torch.device("cuda:1"), 1, True
-
-        def __init__(self) -> None:
-            self.preset, self.asked = preset, 0
-
-        def __call__(self, *_: Any, **__: Any) -> None:
-            self.asked += 1
-            raise NoMemoryError("full")
-
-        retouch_jpeg = __call__
-
-    full: Any = Full()
-    made = develop(job(), camera(), few_cores(full), settings, Stopwatch())
-    assert full.asked == 2 and made.note == "did not fit on cuda:1; the CPU did it"
-    wanted = by_codecs(job(), camera(), few_cores(Retoucher(preset, "cpu")), settings, Stopwatch())
-    assert made.encoded == wanted.encoded
-
-
-def test_a_photo_that_did_not_fit_leaves_the_gpu_before_the_cpu_does_it(
-    look: Retoucher, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    taken: list[weakref.ref[Any]] = []
-    left: list[object] = []
-
-    class Full:
-        device, photos_at_once, scans, preset = torch.device("cuda:1"), 1, None, look.preset
-
-        def __call__(self, *_: Any, **__: Any) -> None:
-            there = torch.zeros(3)
-            taken.append(weakref.ref(there))
-            raise NoMemoryError("full")
-
-    full: Any = Full()
-    ready = few_cores(full)
-
-    def spare(pixels: Any, **_: Any) -> Any:
-        left.extend(one() for one in taken)
-        return pixels
-
-    monkeypatch.setattr(ready, "_spare", spare)
-    develop(job(), camera(), ready, settings, Stopwatch())
-    assert left == [None]
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
-        RuntimeError("CUDNN_STATUS_ALLOC_FAILED"),
-        RuntimeError("FIND was unable to find an engine to execute this computation"),
-        MemoryError(),
-    ],
-)
-def test_out_of_memory_is_known_whoever_says_it(error: Exception) -> None:
-    with pytest.raises(NoMemoryError), memory_told():
-        raise error
-    with pytest.raises(RuntimeError, match="illegal"), memory_told():
-        raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
 
 def test_without_nvimagecodec_nothing_is_taken_apart(

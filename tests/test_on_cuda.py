@@ -38,17 +38,17 @@ def look(request: pytest.FixtureRequest, preset: Preset) -> Retoucher:
 
 
 def test_whatever_a_compiler_says_is_told_from_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not on_cuda.trouble_of(DEVICE)
+    assert not on_cuda.trouble_compiling(DEVICE)
     for error in (CalledProcessError(1, ["cc"]), PTXASError("ptxas"), OSError("no cc")):
 
         def fail(*_: object, error: Exception = error) -> None:
             raise error
 
         monkeypatch.setattr(on_cuda, "shrink", fail)
-        assert on_cuda.trouble_of(DEVICE)
+        assert on_cuda.trouble_compiling(DEVICE)
     monkeypatch.setattr(on_cuda, "shrink", lambda *_: [][1])
     with pytest.raises(IndexError):
-        on_cuda.trouble_of(DEVICE)
+        on_cuda.trouble_compiling(DEVICE)
 
 
 @pytest.mark.parametrize("capability", [75, 90])

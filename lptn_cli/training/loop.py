@@ -8,7 +8,7 @@ import math
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -138,9 +138,7 @@ class Trainer:
     def one_step(self, progress: float) -> float:
         share = min(1.0, (self.step + 1) / WARM_UP_STEPS)
         share *= 0.5 + 0.5 * math.cos(math.pi * min(1.0, progress))
-        # cuDNN plans every convolution anew for every batch, as all are of other shapes: on an H200 a step of
-        # pairs took 0.4 s, and 0.09 s without it.
-        with torch.backends.cudnn.flags(enabled=False):
+        with without_plans():
             loss = self.objective.loss(mixed(self.network, self.device), self.generator)
             self.optimizer.step(loss, share)
         self.step += 1
@@ -158,7 +156,8 @@ class Trainer:
             fact = f"cannot write {path}: {error}"
             raise OutputError(f"{fact} with --resume" if path.exists() else fact) from None
         on_checkpoint(self)
-        return self.objective.measure(self.averaged_network())
+        with without_plans():
+            return self.objective.measure(self.averaged_network())
 
     def averaged_network(self) -> LPTN:
         return LPTN.from_state_dict(self.averaged, self.network.variant).to(self.device)
@@ -238,6 +237,12 @@ def _undamaged(checkpoint: Path) -> Iterator[None]:
     except UNREADABLE:  # torch's own text advises to run whatever code the file holds
         fact = f"{checkpoint} is damaged, or no checkpoint of lptn train"
         raise StartError(f"cannot resume: {fact}; begin {ANEW}") from None
+
+
+def without_plans() -> AbstractContextManager[None]:
+    """Convolutions without cuDNN: it plans each anew for every shape, and all batches and photos here are of
+    other shapes. On an H200 a step of pairs took 0.4 s with it and 0.09 s without."""
+    return torch.backends.cudnn.flags(enabled=False)
 
 
 def mixed(network: LPTN, device: torch.device) -> Translate:
