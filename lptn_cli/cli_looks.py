@@ -89,7 +89,7 @@ def show_presets(
         rows |= rows.pop("figures")
         width = max(map(len, rows))
         for key, value in rows.items():
-            typer.echo(f"{key.replace('_', ' '):{width}}  {value}")
+            typer.echo(f"{key.replace('_', ' '):{width}}  {shown(str(value))}")
 
 
 def import_checkpoint(

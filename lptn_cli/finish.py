@@ -23,16 +23,19 @@ from lptn_cli.cores import CORES
 OpenCVError = cv2.error
 
 STRIP_ROWS = 64
+LONG = 32  # times as long as broad: longer photos shrink further, so that the network never sees more pixels
 
 
 def small_size(shape: tuple[int, ...], short_side: int) -> tuple[int, int]:
-    """Height and width of a photo whose shorter side becomes `short_side`, if it is more."""
-    ratio = min(1.0, short_side / min(shape[:2]))
+    """Height and width of a photo whose shorter side becomes `short_side`, if it is more; less in
+    long strips, which get as many pixels as one of LONG short sides."""
+    long, short = max(shape[:2]), min(shape[:2])
+    ratio = min(1.0, short_side / short * min(1.0, (LONG * short / long) ** 0.5))
     return max(1, round(shape[0] * ratio)), max(1, round(shape[1] * ratio))
 
 
 def shrink(pixels: Pixels, short_side: int, threads: int = CORES) -> FloatImage:
-    """Area-average shrink so that the shorter side is `short_side`; never enlarges.
+    """Area-average shrink to `small_size`; never enlarges.
 
     pixels: (H, W, 3) uint8 or uint16. Returns (h, w, 3) float32 in [0, 1], whatever the number of threads.
     """

@@ -32,6 +32,8 @@ ALIAS_KEYS = tuple(f"trans_high.trans_mask_block.{n}.{p}" for n in (0, 2) for p 
 
 STRIP_PIXELS = 1 << 18  # that the blocks of the released form see at once
 
+MOST_LEVELS = 8  # a photo of 240 pixels is one pixel then
+
 DARK = 0.05  # added to luma: the saturation of black is no large number
 GREY = 1e-3  # squared saturation below which a place has no colour to lose
 
@@ -215,10 +217,13 @@ def _sizes(state: Mapping[str, Tensor]) -> tuple[int, int, int, Form, bool]:
     if first_block is None or first_block.ndim != 4 or first_block.shape[1] not in (1, 3):
         raise PresetError("not the weights of an LPTN: there is no mask block of one or three channels")
     nrb_low = count(r"trans_low\.model\.(\d+)\.block\.")
+    num_high = count(r"trans_high\.trans_mask_block_(\d+)\.")
+    if num_high > MOST_LEVELS:
+        raise PresetError(f"the weights are of {num_high} pyramid levels, more than {MOST_LEVELS}")
     return (
         nrb_low,
         count(r"trans_high\.model\.(\d+)\.block\."),
-        count(r"trans_high\.trans_mask_block_(\d+)\."),
+        num_high,
         "paper" if first_block.shape[1] == 1 else "released",
         nrb_low > 0 and any(key.startswith("trans_low.context.") for key in state),
     )

@@ -41,6 +41,11 @@ def test_import_of_a_checkpoint_in_the_authors_form(tmp_path: Path, wrapper: str
     assert Retoucher(made, "cpu")(photo(48, 64)).shape == (48, 64, 3)
 
 
+def test_weights_of_more_levels_than_a_photo_can_have_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(PresetError, match="17 pyramid levels"):
+        import_checkpoint(saved(tmp_path, seeded_state("paper", 2, 1, 17)), "deep", tmp_path)
+
+
 def test_import_with_a_native_scale(tmp_path: Path) -> None:
     state = seeded_state("paper", 2, 1, 3)
     made = import_checkpoint(saved(tmp_path, state), "mine", tmp_path, native_scale=64)

@@ -46,6 +46,15 @@ def test_gain_one_and_offset_zero_give_the_photo_itself(size: tuple[int, int], d
     np.testing.assert_array_equal(result, pixels)
 
 
+def test_long_strips_shrink_further_so_that_the_network_never_sees_more() -> None:
+    assert finishing.small_size((480, 480 * 32), 240) == (240, 240 * 32)
+    for shape in ((480, 480 * 33), (240, 100_000), (400_000, 300), (100, 9000)):
+        height, width = finishing.small_size(shape, 240)
+        assert height * width <= 1.01 * 32 * 240**2
+        assert height / width == pytest.approx(shape[0] / shape[1], rel=0.02)
+    assert finishing.small_size((100, 9000), 240) == (100, 9000)  # never enlarged
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_result_is_clamped_and_rounded_to_the_nearest(dtype: str) -> None:
     top = np.iinfo(dtype).max

@@ -164,13 +164,11 @@ def _locations(body: bytes, data: bytes, idat: bytes) -> dict[int, Place]:
             method, at = _number(body, at, 2) & 15, at + 2
         base = _number(body, at + 2, base_size)
         extents, at = _number(body, at + 2 + base_size, 2), at + 4 + base_size
-        for _ in range(extents):
+        if method < 2 and extents == 1:
             start = base + _number(body, at + index_size, offset_size)
             length = _number(body, at + index_size + offset_size, length_size)
-            at += index_size + offset_size + length_size
-            place = (idat if method == 1 else data, start, length)
-        if method < 2 and extents == 1:
-            found[item] = place
+            found[item] = (idat if method == 1 else data, start, length)
+        at += extents * (index_size + offset_size + length_size)  # 0 bytes an extent is allowed
     return found
 
 

@@ -24,6 +24,7 @@ from .ifd import (
 _INTEROP_INDEX, _COLOR_SPACE, _SRGB, _UNCALIBRATED = 1, 0xA001, 1, 0xFFFF
 _ACROSS, _DOWN, _SUBJECT_AREA = 0xA002, 0xA003, 0x9214
 _SIZES = {3: "H", 4: "I"}  # struct's letters of SHORT and LONG
+_MOST_STRIPS = 1000  # of an uncompressed thumbnail, which has 120 rows
 _THUMBNAIL, _THUMBNAIL_LENGTH, _STRIPS, _STRIP_LENGTHS = 0x0201, 0x0202, 0x0111, 0x0117
 
 
@@ -189,7 +190,7 @@ def _thumbnail(second: Ifd, size: int) -> list[tuple[int, int]]:
     for at, length in ((_THUMBNAIL, _THUMBNAIL_LENGTH), (_STRIPS, _STRIP_LENGTHS)):
         starts, lengths = second.get(at), second.get(length)
         if starts and lengths:
-            pairs = zip(starts.integers(), lengths.integers(), strict=False)
+            pairs = zip(starts.integers()[:_MOST_STRIPS], lengths.integers(), strict=False)
             found += [(s, s + n) for s, n in pairs if 8 <= s <= s + n <= size]
     return found
 

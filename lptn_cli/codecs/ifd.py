@@ -29,8 +29,9 @@ SIZES = {
 }
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 
-MOST_BYTES = 1 << 26  # of one directory's values, against files whose entries all name the same long value
+MOST_BYTES = 1 << 26  # of the values that one directory names, and of all below it
 EXIF_IFD, GPS_IFD, INTEROP_IFD, ORIENTATION = 0x8769, 0x8825, 0xA005, 0x0112
+_LINKS = frozenset({EXIF_IFD, GPS_IFD, INTEROP_IFD})
 
 
 class IfdError(ValueError):
@@ -159,28 +160,35 @@ def fields(entries: Iterable[Entry], without: Iterable[int] = ()) -> tuple[Field
     return tuple(Field(e.tag, e.kind, e.count, e.value) for e in chosen)
 
 
-def tree(data: bytes, offset: int, layout: Layout, only: Container[int] | None = None) -> tuple[Field, ...]:
-    """A directory as fields, with the EXIF, GPS and interoperability directories below it; dangling ones are
-    left out. `only` limits the first directory's own tags."""
-    return _tree(data, offset, layout, only, 0)
-
-
-def _tree(
-    data: bytes, offset: int, layout: Layout, only: Container[int] | None, depth: int
+def tree(
+    data: bytes,
+    offset: int,
+    layout: Layout,
+    only: Container[int] | None = None,
+    links: tuple[int, ...] = (EXIF_IFD, GPS_IFD, INTEROP_IFD),
 ) -> tuple[Field, ...]:
-    links = (EXIF_IFD, GPS_IFD, INTEROP_IFD)
+    """A directory as fields, with those that `links` lead to, and in EXIF's the interoperability directory.
+
+    `only` limits the directory's own tags. What dangles, or makes the whole claim too much, is left out.
+    Raises IfdError.
+    """
     found = read_ifd(data, offset, layout)
-    own = [e for e in found.entries if e.tag not in links and (only is None or e.tag in only)]
-    result = list(fields(own))
+    own = [e for e in found.entries if e.tag not in _LINKS and (only is None or e.tag in only)]
+    result = fields(own)
     for link in links:
-        target = found.integer(link, 0)
-        if not target or depth > 1:
-            continue
-        try:
-            result.append(Field(link, 4, 1, _tree(data, target, layout, None, depth + 1)))
-        except IfdError:
-            continue  # a dangling pointer is worth less than the rest of the block
-    return tuple(result)
+        if target := found.integer(link, 0):
+            below = (INTEROP_IFD,) if link == EXIF_IFD else ()
+            try:
+                whole = (*result, Field(link, 4, 1, tree(data, target, layout, links=below)))
+            except IfdError:
+                continue  # a dangling pointer is worth less than the rest of the block
+            result = whole if _size(whole) <= MOST_BYTES else result
+    return result
+
+
+def _size(content: Iterable[Field]) -> int:
+    values = (row.value for row in content)
+    return sum(_size(v) if isinstance(v, tuple) else len(v) if isinstance(v, bytes) else 0 for v in values)
 
 
 def pack(content: Iterable[Field], base: int, order: Order) -> bytes:

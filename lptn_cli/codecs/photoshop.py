@@ -66,8 +66,8 @@ def _told(resource: _Resource, telling: Callable[[bytes], bool]) -> bytes:
 
 def _datasets(record: bytes) -> Iterator[bytes]:
     """Those of an IPTC record (IIM 4.2, 1.5), each whole; raises ValueError where it is broken."""
-    at = 0
-    while any(record[at:]):  # zeros may pad it
+    at, end = 0, len(record.rstrip(b"\0"))  # zeros may pad it
+    while at < end:
         if record[at] != 0x1C or at + 5 > len(record):
             raise ValueError("no dataset")
         length, data = int.from_bytes(record[at + 3 : at + 5]), at + 5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import struct
 import zlib
 from dataclasses import replace
@@ -44,9 +43,10 @@ def collected(chunks: list[Chunk]) -> Metadata:
     """The metadata of the chunks besides the picture; what is broken in them is left out."""
     metadata = Metadata()
     kept: list[Chunk] = []
+    comments: list[bytes] = []
     inflate = _Inflate()
     for kind, body in chunks:
-        taken = _taken(metadata, kind, body, inflate)
+        taken = _taken(metadata, kind, body, inflate, comments)
         if taken is not None:
             metadata = taken
         elif kind in _KEPT:
@@ -54,6 +54,7 @@ def collected(chunks: list[Chunk]) -> Metadata:
     return replace(
         metadata,
         chunks=tuple(kept),
+        comments=tuple(comments),
         orientation=exif.orientation(metadata.exif),
         dpi=next((_dpi(body) for kind, body in kept if kind == b"pHYs"), None),
     )
@@ -78,7 +79,9 @@ def of_the_author(chunks: tuple[Chunk, ...]) -> list[str]:
     return [keyword.decode() for keyword in _AUTHORS if keyword in there]
 
 
-def _taken(metadata: Metadata, kind: bytes, body: bytes, inflate: _Inflate) -> Metadata | None:
+def _taken(
+    metadata: Metadata, kind: bytes, body: bytes, inflate: _Inflate, comments: list[bytes]
+) -> Metadata | None:
     """The metadata with what this chunk adds to its named parts; None if it adds nothing there."""
     if kind == b"eXIf":
         return replace(metadata, exif=exif.bare(body))
@@ -93,20 +96,20 @@ def _taken(metadata: Metadata, kind: bytes, body: bytes, inflate: _Inflate) -> M
     if keyword == _XMP:
         return replace(metadata, xmp=text)
     if keyword == b"Comment":
-        return replace(metadata, comments=(*metadata.comments, text))
+        comments.append(text)
+        return metadata
     if keyword.startswith(_RAW):
         return _raw_taken(metadata, keyword[len(_RAW) :], text)
     return None
 
 
 def _raw_taken(metadata: Metadata, name: bytes, text: bytes) -> Metadata | None:
-    """ImageMagick's profiles in text, from before eXIf: name, length and hexadecimal digits on lines.
-
-    The name is one word, or as exiftool writes it "IPTC profile".
-    """
-    found = re.match(rb"\s*[A-Za-z][\w ]*?\s+(\d+)\s+([0-9A-Fa-f\s]*)$", text)
+    """ImageMagick's profiles in text, from before eXIf: lines of name, length and hexadecimal digits."""
+    lines = text.lstrip().split(b"\n", 2)
+    if len(lines) < 3 or not lines[1].strip().isdigit():
+        return None
     try:
-        body = bytes.fromhex(found.group(2).decode("ascii")) if found else b""
+        body = bytes.fromhex(lines[2].decode("ascii"))
     except ValueError:
         return None
     if name in (b"exif", b"APP1") and body.startswith(b"Exif\x00\x00") and metadata.exif is None:

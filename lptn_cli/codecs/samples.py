@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +14,8 @@ from lptn_cli.errors import EncodeError
 
 from .formats import LOSSLESS
 from .image import EncodeOptions, Image, Pixels
+
+STRIP = 64  # rows
 
 
 def split(samples: NDArray[Any]) -> tuple[Pixels, Pixels | None, bool]:
@@ -34,31 +38,57 @@ def joined(image: Image, *, grey: bool | None = None) -> Pixels:
     return np.concatenate([colours, image.alpha[:, :, np.newaxis]], axis=2)
 
 
+def in_strips(make: Callable[..., NDArray[Any]], *planes: NDArray[Any]) -> NDArray[Any]:
+    """`make` of the planes, some rows at a time: what it needs besides the result stays small."""
+    first = make(*(plane[:STRIP] for plane in planes))
+    result = np.empty((len(planes[0]), *first.shape[1:]), first.dtype)
+    result[:STRIP] = first
+    for top in range(STRIP, len(result), STRIP):
+        result[top : top + STRIP] = make(*(plane[top : top + STRIP] for plane in planes))
+    return result
+
+
 def on_white(image: Image) -> Pixels:
     """The pixels, laid on white where alpha lets it through."""
-    if image.alpha is None:
-        return image.pixels
-    top = np.uint32(np.iinfo(image.alpha.dtype).max)  # the sum below ends just under 2**32 at 16 bits
-    alpha = image.alpha[:, :, np.newaxis].astype(np.uint32)
-    mixed = image.pixels * alpha + top * (top - alpha)
-    laid: Pixels = ((mixed + top // 2) // top).astype(image.pixels.dtype)  # type: ignore[assignment]
+    return image.pixels if image.alpha is None else in_strips(_laid_on_white, image.pixels, image.alpha)
+
+
+def _laid_on_white(pixels: Pixels, alpha: Pixels) -> Pixels:
+    top = np.uint32(np.iinfo(alpha.dtype).max)  # the sum below ends just under 2**32 at 16 bits
+    opaque = alpha[:, :, np.newaxis].astype(np.uint32)
+    mixed = pixels * opaque + top * (top - opaque)
+    laid: Pixels = ((mixed + top // 2) // top).astype(pixels.dtype)  # type: ignore[assignment]
     return laid
 
 
 def from_floats(samples: NDArray[Any]) -> tuple[NDArray[np.uint16], str]:
     """(the same at 16 bits, what to say of it): 0..1 is black to white, the rest is cut off, NaN is black."""
-    samples = samples.astype(np.promote_types(samples.dtype, np.float32), copy=False)
-    with np.errstate(invalid="ignore"):
-        outside = float(np.mean(~((samples >= 0) & (samples <= 1))))
-        inside = np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1)
+    beyond = 0
+
+    def levels(rows: NDArray[Any]) -> NDArray[np.uint16]:
+        nonlocal beyond
+        rows = rows.astype(np.promote_types(rows.dtype, np.float32), copy=False)
+        with np.errstate(invalid="ignore"):
+            beyond += int(np.count_nonzero(~((rows >= 0) & (rows <= 1))))
+        inside = np.nan_to_num(rows, nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1)
+        whole: NDArray[np.uint16] = np.rint(inside * 65535.0).astype(np.uint16)
+        return whole
+
+    result = in_strips(levels, samples)
+    outside = beyond / samples.size
     cut = f", {outside:.1%} of its values lay outside and were cut off" if outside >= 5e-4 else ""
-    return np.rint(inside * 65535.0).astype(np.uint16), f"holds floats, of which 0 to 1 became 16 bits{cut}"
+    return result, f"holds floats, of which 0 to 1 became 16 bits{cut}"
 
 
 def widened(samples: NDArray[Any], bits: int) -> NDArray[np.uint16]:
     """Samples of 0..2**bits - 1 to the whole of 16 bits, rounded."""
     top = (1 << bits) - 1
-    return ((samples.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
+
+    def wide(rows: NDArray[Any]) -> NDArray[np.uint16]:
+        levels: NDArray[np.uint16] = ((rows.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
+        return levels
+
+    return in_strips(wide, samples)
 
 
 def from_linear(pixels: Pixels) -> NDArray[np.uint16]:
@@ -71,6 +101,10 @@ def from_linear(pixels: Pixels) -> NDArray[np.uint16]:
 
 def unmultiplied(samples: NDArray[Any]) -> NDArray[Any]:
     """Colours that were multiplied by alpha, divided by it again and rounded; black where it is 0."""
+    return in_strips(_unmultiplied, samples)
+
+
+def _unmultiplied(samples: NDArray[Any]) -> NDArray[Any]:
     top = int(np.iinfo(samples.dtype).max)
     alpha = samples[..., -1:].astype(np.uint64)
     colours = (samples[..., :-1] * np.uint64(top) + alpha // np.uint64(2)) // np.maximum(alpha, np.uint64(1))
@@ -95,7 +129,7 @@ def with_depth(image: Image, options: EncodeOptions) -> Image:
 
 def _to_8(samples: Pixels) -> Pixels:
     table: NDArray[np.uint8] = ((np.arange(65536) + 128) // 257).astype(np.uint8)
-    return np.take(table, samples)
+    return in_strips(partial(np.take, table), samples)
 
 
 def _to_16(samples: Pixels) -> Pixels:

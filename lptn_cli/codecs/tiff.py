@@ -47,6 +47,8 @@ _PHOTOMETRIC = {
     10: "Lab",
 }
 _LAYERS = 37724  # Photoshop's ImageSourceData
+_TILE = 4096  # pixels that a side of a tile may have beyond the picture
+_MOST_PAGES = 1 << 24  # bytes of all directories that are looked at to count the pages
 _NEW_SUBFILE, _SUBFILE = 254, 255  # bits: 1 a smaller copy, 2 a page, 4 a mask; 255 is the one of TIFF 4
 # What tifffile and the decompressors below it raise for damaged files, found by fuzzing.
 _FAILURES = (
@@ -118,13 +120,13 @@ def decode(data: bytes) -> Image:
         samples = np.concatenate([colours, samples[..., 4:]], axis=2)
         notes.append(CMYK_NOTE)
     pixels, alpha, grey = split(samples)
-    count = _page_count(data, page)
+    count, all_counted = _page_count(data, page)
     if count > 1 and page.ifd.integer(_NEW_SUBFILE, 0) & 1:
         raise UnsupportedError("its first page is a smaller copy of a later one; export that page first")
     if page.ifd.get(_LAYERS):
         notes.append("had Photoshop's layers, only the picture that they make is kept")
     if count > 1:
-        notes.append(f"has {count} pages, only the first is kept")
+        notes.append(f"has {count}{'' if all_counted else ' and more'} pages, only the first is kept")
     return Image(
         pixels=pixels,
         format="tiff",
@@ -193,19 +195,23 @@ def _first_page(data: bytes) -> _Page:
     return _Page(layout, ifd, width, height, photometric, channels, ifd.integer(338, 0) if extra else 0)
 
 
-def _page_count(data: bytes, first: _Page) -> int:
-    """The first page and those after it that are pictures of their own: no smaller copies and no masks."""
-    places, count, place = {first.ifd.offset}, 1, first.ifd.next
+def _page_count(data: bytes, first: _Page) -> tuple[int, bool]:
+    """The first page and those after it that are pictures of their own: no smaller copies and no masks; and
+    whether all were looked at."""
+    places, count, place, seen = {first.ifd.offset}, 1, first.ifd.next, 0
     while place not in places:
+        if seen > _MOST_PAGES:  # large directories may overlap
+            return count, False
         places.add(place)
         try:
             ifd = read_ifd(data, place, first.layout)
         except IfdError:
             break
+        seen += ifd.end - ifd.offset
         copy = ifd.integer(_NEW_SUBFILE, 0) & 5 or ifd.integer(_SUBFILE, 0) == 2
         count += not copy and ifd.integer(256, 0) > 0 and ifd.integer(257, 0) > 0
         place = ifd.next
-    return count
+    return count, True
 
 
 def _check_layout(data: bytes, ifd: Ifd, width: int, height: int) -> None:
@@ -214,8 +220,9 @@ def _check_layout(data: bytes, ifd: Ifd, width: int, height: int) -> None:
     if (
         across <= 0
         or down <= 0
-        or across > width + 4096
-        or down > height + 4096
+        or across > width + _TILE
+        or down > height + _TILE
+        or across * down > 4 * width * height + _TILE**2
         or ifd.integer(32997, 1) != 1
     ):
         raise _broken("tiles of impossible size")

@@ -7,6 +7,7 @@ is not changed stays byte for byte: prefixes, quotes, comments, white space, the
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
@@ -15,10 +16,11 @@ Splice = tuple[int, int, bytes]  # what replaces the bytes from start to stop
 
 _ATTRIBUTE = re.compile(rb"\s+([^\s=/>]+)\s*=\s*(\"[^\"]*\"|'[^']*')")
 _XMLNS = b"xmlns"
+_DEEPEST = 200  # elements in one another; XMP has about ten
 
 
 class XmlError(ValueError):
-    """Not well-formed, not in UTF-8, or with a document type, whose entities may grow without end."""
+    """Not well-formed, not in UTF-8, nested too deep, or with a document type, whose entities may grow."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Element:
     start: int
     inside: int
     attributes: list[Attribute]
-    scope: dict[bytes, bytes] = field(repr=False)  # prefix -> URI
+    scope: ChainMap[bytes, bytes] = field(repr=False)  # prefix -> URI
     stop: int = 0
     children: list[Element] = field(default_factory=list)
 
@@ -65,10 +67,12 @@ def read(text: bytes) -> Element:
     if b"\x00" in text:
         raise XmlError("not in UTF-8")
     parser = expat.ParserCreate("UTF-8")
-    top = Element("", b"", 0, 0, [], {b"xml": b"xml:", b"": b""})
+    top = Element("", b"", 0, 0, [], ChainMap({b"xml": b"xml:", b"": b""}))
     parents = [top]
 
     def begin(_name: str, _attributes: object) -> None:
+        if len(parents) > _DEEPEST:
+            raise XmlError("its elements are nested too deep")
         element = _begun(text, parser.CurrentByteIndex, parents[-1].scope)
         parents[-1].children.append(element)
         parents.append(element)
@@ -91,7 +95,7 @@ def read(text: bytes) -> Element:
     return top.children[0]
 
 
-def _begun(text: bytes, start: int, outer: dict[bytes, bytes]) -> Element:
+def _begun(text: bytes, start: int, outer: ChainMap[bytes, bytes]) -> Element:
     """The element whose start tag begins there."""
     at = start + 1
     while text[at : at + 1] not in (b" ", b"\t", b"\r", b"\n", b"/", b">"):
@@ -104,7 +108,7 @@ def _begun(text: bytes, start: int, outer: dict[bytes, bytes]) -> Element:
     declared = {
         name[6:]: value[1:-1] for name, value, *_ in found if name == _XMLNS or name.startswith(b"xmlns:")
     }
-    scope = {**outer, **declared} if declared else outer
+    scope = outer.new_child(declared) if declared else outer
     attributes = [
         Attribute(_resolved(name, scope) if b":" in name else name.decode(), value, begun, ended)
         for name, value, begun, ended in found
@@ -112,7 +116,7 @@ def _begun(text: bytes, start: int, outer: dict[bytes, bytes]) -> Element:
     return Element(_resolved(tag, scope), tag, start, text.index(b">", at) + 1, attributes, scope)
 
 
-def _resolved(name: bytes, scope: dict[bytes, bytes]) -> str:
+def _resolved(name: bytes, scope: ChainMap[bytes, bytes]) -> str:
     prefix, _, local = name.rpartition(b":")
     if prefix == _XMLNS:
         return name.decode()

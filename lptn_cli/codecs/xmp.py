@@ -16,7 +16,7 @@ WRAPPED = (
 )
 PACKET = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>' + WRAPPED + b'<?xpacket end="w"?>'
 # ISOSpeedLatitude is another one; Flickr writes `geo:lat=48.1` as a keyword.
-_REMAINS = re.compile(rb"gps(?!\w*stamp)|(?<!speed)latitude|longitude|\bgeo:(lat|lon)", re.IGNORECASE)
+_REMAINS = re.compile(rb"gps(?!\w{0,20}stamp)|(?<!speed)latitude|longitude|\bgeo:(lat|lon)", re.IGNORECASE)
 _POSITION = re.compile(r"gps|(?<!speed)latitude|longitude|wgs84_pos#", re.IGNORECASE)
 # They announce pictures and videos after the first picture, which are not written again, or show the old one.
 _STALE_NAMESPACES = (

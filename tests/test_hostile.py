@@ -1,0 +1,169 @@
+"""Small files made to take hours or all memory: each is done, or refused, at once and in little room.
+
+Nothing is timed: what is tested here took minutes to years, or gigabytes, before it was mended.
+"""
+
+from __future__ import annotations
+
+import struct
+import tracemalloc
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lptn_cli import codecs
+from lptn_cli.codecs import photoshop, xmp
+from lptn_cli.codecs.avif_boxes import read_still
+from lptn_cli.codecs.boxes import BoxError
+from lptn_cli.codecs.ifd import EXIF_IFD, GPS_IFD, INTEROP_IFD, Field, pack, read_layout, tree
+from lptn_cli.codecs.image import EncodeOptions
+from lptn_cli.codecs.samples import from_floats, on_white, unmultiplied, widened
+from lptn_cli.errors import DecodeError
+
+from . import codec_samples as samples
+
+HEAD = b"II*\x00\x08\x00\x00\x00"
+
+
+@contextmanager
+def at_most(size: int) -> Iterator[None]:
+    """Within it no more bytes than that are held at a time."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < size
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_text_in_a_png_that_is_nearly_a_profile() -> None:
+    """A regular expression took the square of its length, without a turn for other threads."""
+    text = zlib.compress(b"a" + b" 1" * 2_000_000 + b"!")
+    header, *rest = samples.png_chunks(samples.saved("PNG"))
+    data = samples.png(header, (b"zTXt", b"Raw profile type exif\x00\x00" + text), *rest)
+    assert len(data) < 20_000 and codecs.decode(data).metadata.exif is None
+
+
+def test_xmp_of_elements_in_elements() -> None:
+    """Each kept the namespaces of all round it: 8,000 levels were 1.3 GB, 40,000 would have been 30."""
+    levels = 40_000
+    packet = b"".join(b'<a xmlns:n%x="x">' % n for n in range(levels)) + b"</a>" * levels
+    with at_most(20_000_000):
+        assert xmp.without_stale(packet) == packet and xmp.without_gps(packet) is None
+
+
+def test_xmp_of_many_namespaces_and_elements() -> None:
+    outer = b"".join(b' xmlns:n%x="x"' % n for n in range(5000))
+    packet = b"<a" + outer + b">" + b"".join(b'<b xmlns:m="y" m:c="1"/>' for _ in range(5000)) + b"</a>"
+    with at_most(50_000_000):
+        assert xmp.without_stale(packet) == packet
+
+
+def test_words_that_nearly_tell_a_position() -> None:
+    assert not xmp.may_tell_position(b"gpsTimeStamp") and xmp.may_tell_position(b"gps" * 100_000 + b"stamp")
+
+
+def test_an_iptc_record_of_empty_datasets() -> None:
+    empty = b"\x1c\x02\x19\x00\x00" * 400_000
+    block = photoshop.wrap(empty + b"\x1c\x02\x19\x00\x04here" + bytes(8))
+    kept = photoshop.without(block, (), lambda data: b"here" in data)
+    assert kept is not None and photoshop.iptc_record(kept) == empty
+
+
+def test_avif_items_of_pieces_that_take_no_bytes() -> None:
+    """1 KB took 7 s."""
+
+    def box(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I4s", 8 + len(body), kind) + body
+
+    places = bytes(6) + struct.pack(">H", 60_000) + struct.pack(">HHH", 1, 0, 65_535) * 60_000
+    rows = box(b"pitm", bytes(4) + b"\0\1") + box(b"iloc", places)
+    rows += box(b"iprp", box(b"ipco", b"") + box(b"ipma", bytes(8)))
+    still = read_still(box(b"ftyp", b"avif\0\0\0\0mif1") + box(b"meta", bytes(4) + rows))
+    with pytest.raises(BoxError, match="no size"):
+        _ = still.size
+
+
+def test_a_tiff_of_directories_that_are_one_another() -> None:
+    """Every one may name the whole file as each of its values, and came once for each way to it."""
+    value, entries = 1_000_000, 60
+    links = [(tag, 4, 1, 8) for tag in (EXIF_IFD, GPS_IFD, INTEROP_IFD)]
+    rows = sorted([(1000 + n, 7, value, 8) for n in range(entries)] + links)
+    table = struct.pack("<H", len(rows)) + b"".join(struct.pack("<HHII", *row) for row in rows) + bytes(4)
+    data = (HEAD + table).ljust(8 + value, b"\0")
+    with at_most(400_000_000):
+        content = tree(data, 8, read_layout(data))
+    assert sum(len(row.value) for row in content if isinstance(row.value, bytes)) == value * entries
+    assert not any(isinstance(row.value, tuple) for row in content)
+
+
+def test_the_directories_that_belong_below_one_another_stay() -> None:
+    inner = (Field(INTEROP_IFD, 4, 1, (Field(1, 2, 4, b"R98\0"),)),)
+    content = (Field(EXIF_IFD, 4, 1, inner), Field(GPS_IFD, 4, 1, (Field(1, 2, 2, b"N\0"),)))
+    data = HEAD + pack(content, 8, "<")
+    assert tree(data, 8, read_layout(data)) == content
+
+
+def tiff(width: int, height: int, *more: Field) -> bytes:
+    numbers = {256: width, 257: height, 258: 8, 259: 1, 262: 1, 277: 1}
+    rows = [Field(tag, 4, 1, struct.pack("<I", value)) for tag, value in numbers.items()]
+    return HEAD + pack([*rows, *more], 8, "<")
+
+
+def test_a_tile_far_larger_than_its_picture() -> None:
+    """1 megapixel took 426 MB."""
+    tile = [Field(322, 4, 1, struct.pack("<I", 104_080)), Field(323, 4, 1, struct.pack("<I", 4096))]
+    place = [Field(324, 4, 1, struct.pack("<I", 8)), Field(325, 4, 1, struct.pack("<I", 20))]
+    with pytest.raises(DecodeError, match="tiles of impossible size"):
+        codecs.decode(tiff(100_000, 10, *tile, *place), max_pixels=2_000_000)
+
+
+def test_pages_whose_directories_overlap() -> None:
+    """Each of a chain four bytes apart claims 60,000 entries: an hour for a megabyte."""
+    first = bytearray(samples.file("tiff"))
+    entries, pages = 60_000, 20_000
+    at = len(first) + len(first) % 2
+    first = first.ljust(at, b"\0")
+    reach = 2 + 12 * entries + 4
+    body = bytearray(struct.pack("<H", entries) * ((reach + 12 * pages) // 2))
+    for page in range(pages):  # the link of each directory is where another one's entries are
+        end = 12 * page + reach - 4
+        struct.pack_into("<I", body, end, at + 12 * (page + 1))
+    order = "<" if first[:2] == b"II" else ">"
+    if order == ">":
+        pytest.skip("samples are little-endian")
+    place = struct.unpack_from("<I", first, 4)[0]
+    count = struct.unpack_from("<H", first, place)[0]
+    struct.pack_into("<I", first, place + 2 + 12 * count, at)
+    assert codecs.decode(bytes(first + body)).pixels.size
+
+
+PLANES = np.random.default_rng(0).integers(0, 65536, (3000, 400, 4)).astype(np.uint16)
+
+
+def test_what_is_done_to_samples_needs_little_besides_the_result() -> None:
+    pixels, alpha = np.ascontiguousarray(PLANES[..., :3]), np.ascontiguousarray(PLANES[..., 3])
+    image = replace(samples.image(dtype=np.uint16), pixels=pixels, alpha=alpha)
+    floats = PLANES.astype(np.float32) / 65535
+    narrow, count = PLANES >> 4, alpha.size
+    with at_most(8 * count):
+        laid = on_white(image)
+    with at_most(10 * count):
+        levels, _ = from_floats(floats)
+    with at_most(10 * count):
+        wider = widened(narrow, 12)
+    with at_most(11 * count):
+        divided = unmultiplied(PLANES)
+    with at_most(16 * count):  # the file of random numbers is as large as they are
+        codecs.encode(replace(image, alpha=None), EncodeOptions("png", depth=8))
+    assert np.array_equal(levels, PLANES)
+    assert np.array_equal(wider, np.rint(narrow / 4095 * 65535))
+    wide = PLANES.astype(np.uint64)
+    wanted = (wide[..., :3] * wide[..., 3:] + 65535 * (65535 - wide[..., 3:]) + 32767) // 65535
+    assert np.array_equal(laid, wanted)
+    shares = (wide[..., :3] * 65535 + wide[..., 3:] // 2) // np.maximum(wide[..., 3:], 1)
+    assert np.array_equal(divided[..., :3], np.minimum(shares, 65535))
