@@ -175,17 +175,17 @@ def written_depth(image: Image, options: EncodeOptions) -> int:
     return image.depth if options.depth == "auto" else options.depth
 
 
-def misnamed(job: Job, image: Image) -> str:
+def misnamed(job: Job, image: Image, options: EncodeOptions) -> str:
     """What to say of a photo whose suffix is that of another format: the output is what its suffix says."""
     said = codecs.WRITTEN_AS[codecs.SUFFIXES.get(job.photo.path.suffix.lower(), image.format)]
-    if said == codecs.WRITTEN_AS[image.format] or job.format:
+    if said == codecs.WRITTEN_AS[image.format] or said != options.format or job.format:
         return ""
     return f"is {image.format.upper()} by its content and is written as {said.upper()}, as its name says"
 
 
 def notes(job: Job, image: Image, options: EncodeOptions, *warnings: str) -> str:
     """What to say of a photo that went well, but not as one might expect."""
-    said = (image.note, misnamed(job, image), left_out(image, options), *warnings)
+    said = (image.note, misnamed(job, image, options), left_out(image, options), *warnings)
     return "; ".join(filter(None, said))
 
 

@@ -72,9 +72,10 @@ def discover(
                 passed.append(path.parent)
             continue
         else:
+            name = _without_query(path)
             leads_down = path in mirrored_set and not path.is_absolute() and ".." not in path.parts
-            below = PurePath(*path.parts[1:]) if isinstance(path, Remote) else path
-            found = iter([_named(path, below if leads_down else PurePath(path.name))])
+            below = PurePath(*name.parts[1:]) if isinstance(path, Remote) else path
+            found = iter([_named(path, below if leads_down else PurePath(name.name))])
         for location, photo in found:
             if limit is not None and len(photos) >= limit:
                 return photos
@@ -93,6 +94,12 @@ def is_folder(place: Path) -> bool:
         return storage.is_folder(place)
     except OSError:
         return False
+
+
+def _without_query(path: Path) -> Path:
+    """A web address without what signs it, where the rest names a photo; anything else as it is."""
+    address = storage.located(str(path).partition("?")[0]) if storage.is_web(path) else path
+    return address if address.suffix.lower() in SUFFIXES else path
 
 
 def _real(place: Path) -> str:

@@ -213,10 +213,10 @@ class Manifest:
         return old.before_size, old.before_mtime_ns
 
     def keep_time(self, job: Job, settings: str) -> None:
-        """Give a finished output of ours its input's time, where it has another. Raises OutputError."""
+        """Give a finished output of ours its input's time, if known and another. Raises OutputError."""
         found = file_status(job.output) if self.owns(job.output) else None
         time_ns = job.photo.mtime_ns
-        if found is None or abs(found.st_mtime_ns - time_ns) <= _CLOCK:
+        if found is None or not time_ns or abs(found.st_mtime_ns - time_ns) <= _CLOCK:
             return
         try:
             self.record(job, settings, Entry(job.output.name, False, found.st_size, time_ns))

@@ -27,7 +27,8 @@ TRAINING = "lptn-train"  # where `lptn train` keeps its state and its contact sh
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """One input. size and mtime_ns are those at discovery, 0 where `problem` says why it cannot be read."""
+    """One input. size and mtime_ns are those at discovery, 0 where `problem` says why it cannot be read;
+    mtime_ns also where the web does not tell it."""
 
     path: Path  # as the user wrote it; its name may be any bytes (surrogateescape)
     relative: PurePath  # below the folder that was given; the bare name of a file that was named itself

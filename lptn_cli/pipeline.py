@@ -101,7 +101,7 @@ def deliver(job: Job, encoded: bytes, settings: Settings, manifest: Manifest | N
         job.output,
         encoded,
         overwrite=overwrite,
-        mtime_ns=job.photo.mtime_ns if settings.keep_times else None,
+        mtime_ns=(job.photo.mtime_ns or None) if settings.keep_times else None,
         before=before,
     )
     return b""

@@ -91,9 +91,13 @@ def located(text: str) -> Path:
     return remote
 
 
+def is_web(path: Path) -> bool:
+    return isinstance(path, Remote) and path.parts[0] in _WEB
+
+
 def is_folder(remote: Remote) -> bool:
     """Whether there are objects below it. Raises OSError."""
-    if remote.parts[0] in _WEB:
+    if is_web(remote):
         return False
     with _as_os_errors():
         return bool(_filesystem(remote).isdir(_key(remote)))
@@ -176,7 +180,7 @@ def write(
 
     before: called with its size and time just before it appears, as in atomic.write_atomic.
     """
-    if remote.parts[0] in _WEB:
+    if is_web(remote):
         raise WriteError("the web is for input only; choose a folder or a bucket with -o")
     if before is not None:
         before(Entry(remote.name, False, len(data), time.time_ns()))
