@@ -67,22 +67,25 @@ def day(photo: Tensor) -> Tensor:
 def winter(photo: Tensor) -> Tensor:
     """Snow on meadows, open ground and all that the light falls on, frost on trees, cool faded colours."""
     scene = Scene(photo)
+    base = follow_edges(scene.light, scene.light, 12, 1e-2)  # blurred across a roof, it would leave a halo
+    detail = scene.light - base
     smooth = 1 - smoothstep(scene.texture, 0.06, 0.13)
     land = (1 - scene.sky) * (1 - smoothstep(photo[:, 2:] - photo[:, :1], 0.05, 0.18))  # not water
     meadow = blur(scene.vegetation, 4) * smoothstep(scene.height, 0.15, 0.40) * smooth
-    ground = land * smoothstep(scene.height, 0.25, 0.5) * smooth * smoothstep(scene.base, 0.06, 0.28)
-    tops = smoothstep(scene.detail, -0.02, 0.06) * smoothstep(scene.base, 0.10, 0.35)
+    ground = land * smoothstep(scene.height, 0.25, 0.5) * smooth * smoothstep(base, 0.06, 0.28)
+    tops = smoothstep(detail, -0.02, 0.06) * smoothstep(base, 0.10, 0.35)
     tops = (
         tops
         * torch.maximum(land, blur(scene.vegetation, 2))
         * (0.5 + 0.5 * smoothstep(scene.height, 0.15, 0.45))
     )
-    snow = torch.maximum(torch.maximum(0.92 * meadow, 0.88 * blur(ground, 2)), 0.85 * tops).clamp(0, 0.92)
+    ground = follow_edges(scene.light, ground, 4).clamp(0, 1)
+    snow = torch.maximum(torch.maximum(0.92 * meadow, 0.88 * ground), 0.85 * tops).clamp(0, 0.92)
     snow = snow * (1 - 0.5 * scene.town)  # walls stay walls
     trees = scene.vegetation * (1 - snow)
-    bark = (0.95 * scene.base + 1.2 * scene.detail + 0.06).clamp(0, 1) * tint(photo, 1.0, 0.99, 1.0)
-    white = (0.68 + 0.30 * scene.base + 1.05 * scene.detail).clamp(0, 1) * tint(photo, 1.0, 1.0, 1.01)
-    frost = 0.8 * scene.detail.clamp(min=0) * (trees + 0.5 * land * (1 - snow))
+    bark = (0.95 * base + 1.2 * detail + 0.06).clamp(0, 1) * tint(photo, 1.0, 0.99, 1.0)
+    white = (0.62 + 0.40 * base + 1.20 * detail).clamp(0, 1) * tint(photo, 1.0, 1.0, 1.01)
+    frost = 0.8 * detail.clamp(min=0) * (trees + 0.5 * land * (1 - snow))
     result = mix(mix(mix(photo, scene.light, 0.85), bark, 0.92 * trees), white, snow)
     result = result + frost * tint(photo, 0.95, 1.0, 1.05)
     pale = (0.33 + 0.62 * scene.light) * tint(photo, 0.95, 1.0, 1.06)
