@@ -23,6 +23,7 @@ from lptn_cli import codecs
 from lptn_cli.codecs.image import EncodeOptions, Image, Pixels
 from lptn_cli.cores import CORES
 from lptn_cli.errors import PhotoError, UsageError
+from lptn_cli.photos import shown
 from lptn_cli.translate import Retoucher
 
 RUNS = 9
@@ -97,9 +98,9 @@ def _read(photo: Path, look: Retoucher) -> bytes:
         pixels = codecs.decode(data).pixels
         look(pixels)  # compiled, and known to be large enough
     except OSError as error:
-        raise UsageError(f"cannot read {photo}: {error.strerror}") from None
+        raise UsageError(f"cannot read {shown(photo)}: {error.strerror}") from None
     except PhotoError as error:
-        raise UsageError(f"{photo}: {error}") from None
+        raise UsageError(f"{shown(photo)}: {error}") from None
     return data
 
 

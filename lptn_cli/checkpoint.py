@@ -80,7 +80,7 @@ def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
         with warnings.catch_warnings(action="ignore"):  # of pickle protocols, on a line of their own
             state = torch.load(BytesIO(data), map_location="cpu", weights_only=True)
     except OSError as error:
-        raise PresetError(f"cannot read the checkpoint {path}: {error.strerror}") from None
+        raise PresetError(f"cannot read the checkpoint {shown(path)}: {error.strerror}") from None
     except (SafetensorError, *UNREADABLE) as error:
         # torch's own text advises to run whatever code the file holds
         kind = "a .safetensors file" if path.suffix == ".safetensors" else "a checkpoint of weights alone"

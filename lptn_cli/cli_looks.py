@@ -93,7 +93,7 @@ def show_presets(
 
 
 def import_checkpoint(
-    checkpoint: Annotated[Path, typer.Argument(help="An LPTN checkpoint (.pth or .safetensors).")],
+    checkpoint: Annotated[Path, typer.Argument(parser=place, help="An LPTN checkpoint (.pth or .safetensors).")],
     name: Annotated[str, typer.Argument(help="What to call the preset.")],
     native_scale: Annotated[
         int | None, typer.Option(min=64, max=8192, help="Short side it was trained at; without it, the published full resolution.")
@@ -137,7 +137,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.
 
 def bench(
     preset: Annotated[str, typer.Option("-p", "--preset", metavar="NAME|FILE", autocompletion=preset_names, help="The look to time.")] = "retouch",
-    photo: Annotated[Path | None, typer.Option(metavar="FILE", help="Your photo, instead of a made 4K JPEG.")] = None,
+    photo: Annotated[Path | None, typer.Option(parser=place, metavar="FILE", help="Your photo, instead of a made 4K JPEG.")] = None,
     device: Annotated[str, typer.Option("-d", "--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:  # fmt: skip
@@ -172,7 +172,7 @@ def train(
     minutes: Annotated[float, typer.Option(min=0.01, callback=finite, help="How long to train, earlier runs included.")] = 60,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the last run of this name ended; give its other options again.")] = False,
     native_scale: Annotated[int, typer.Option(min=64, max=1024, help="Short side in pixels at which the look is learned; memory grows with its square.")] = 240,
-    levels: Annotated[int, typer.Option(min=1, max=5, help="Of the pyramid: 3 follows finer differences of colour, 4 learns faster.")] = 3,
+    levels: Annotated[int | None, typer.Option(min=1, max=5, show_default="3, or those of --start", help="Of the pyramid: 3 follows finer differences of colour, 4 learns faster.")] = None,
     start: Annotated[str | None, typer.Option("--start", metavar="NAME|FILE", autocompletion=preset_names, help="Begin with the weights, and so the levels, of this preset.")] = None,
     context: Annotated[bool | None, typer.Option("--context/--no-context", show_default="with pairs or 500 photos", help="Whether the network knows what the whole photo is like: nearer to what it learns from, and more learned by heart.")] = None,
     device: Annotated[str, typer.Option("-d", "--device", help="auto, cpu, cuda or cuda:N.")] = "auto",

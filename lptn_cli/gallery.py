@@ -62,6 +62,9 @@ def require_own_page(folder: Path, settings: Settings) -> Path:
     page, pictures = folder / PAGE, folder / PICTURES
     if not settings.overwrite and _is_foreign(page):
         raise OutputError(f"{shown(page)} exists and lptn did not write it; --overwrite replaces it")
+    if not settings.overwrite and _holds_others(pictures):
+        fact = f"{shown(pictures)}, where --compare puts its pictures, holds other files"
+        raise OutputError(f"{fact}; rename it, or choose another folder with -o")
     try:
         require_writable(pictures)
     except WriteError as error:
@@ -77,6 +80,14 @@ def _is_foreign(page: Path) -> bool:
         return False
     except OSError:
         return True
+
+
+def _holds_others(pictures: Path) -> bool:
+    """Whether that is a folder with anything in it that is not marked as ours."""
+    try:
+        return any(pictures.iterdir()) and not (pictures / OWN_PICTURES).exists()
+    except OSError:  # not there, or it says so itself when it is written to
+        return False
 
 
 def _entry(folder: Path, job: Job) -> dict[str, object] | None:

@@ -18,6 +18,7 @@ import errno
 import os
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -27,7 +28,7 @@ from lptn_cli.manifest_files import Tails, is_at, load_all, load_to_append
 from lptn_cli.noted import Noted, line_of
 from lptn_cli.parts import Parts
 from lptn_cli.photos import MANIFEST as NAME
-from lptn_cli.photos import PARTS, shown
+from lptn_cli.photos import PARTS, Photo, shown
 from lptn_cli.plan import Job, Jobs
 from lptn_cli.storage import Entry, Remote, explained, file_status, located
 
@@ -137,9 +138,10 @@ class Manifest:
         return self._key(output) in self._entries
 
     def refuse_results_of_others(self, jobs: Jobs) -> None:
-        """Raise UsageError for an output that was made from a photo which is still there but not of this run,
-        or from another one on stdin."""
-        ours: set[str] = set()
+        """Raise UsageError for an output that was made from a photo which is not of this run, or from another
+        one on stdin. Photos that were moved are known again by size and time; one that was deleted, in a
+        folder that is still there, gives its result up."""
+        ours: _Photos | None = None
         for job in () if self.is_empty else jobs:
             if job.photo.data is not None and self.owns(job.output):
                 raise UsageError(
@@ -149,22 +151,22 @@ class Manifest:
             other = self._result_of_another(job)
             if other is None or job.photo.problem:
                 continue
-            ours = ours or {os.path.realpath(photo.path) for photo in jobs.photos}
-            if os.path.realpath(other) not in ours:
+            ours = ours or _Photos(jobs.photos)
+            if not ours.have(other):
+                gone = "" if _is_there(other.input) else ", which is not there now"
                 raise UsageError(
                     f"{shown(job.photo.path)} would replace {shown(job.output)}, the result of "
-                    f"{shown(other)}; choose another folder with -o, tell them apart with --name, or replace "
-                    "it with --overwrite"
+                    f"{shown(other.input)}{gone}; choose another folder with -o, tell them apart with "
+                    "--name, or replace it with --overwrite"
                 )
 
-    def _result_of_another(self, job: Job) -> str | None:
-        """The place of another photo that the output was made from, if both are still there; a URL is taken
-        for one that is."""
+    def _result_of_another(self, job: Job) -> Noted | None:
+        """What is noted of an output that is there, made from another photo, unless that was deleted."""
         entry = self._entries.get(self._key(job.output))
         if entry is None or entry.input == _place(job.photo.path):
             return None
-        there = isinstance(located(entry.input), Remote) or os.path.lexists(entry.input)
-        return entry.input if there and self.owns(job.output) else None
+        deleted = not _is_there(entry.input) and Path(entry.input).parent.is_dir()
+        return entry if not deleted and self.owns(job.output) else None
 
     def reload(self) -> None:
         """See what other runs on the same folder have finished meanwhile."""
@@ -258,6 +260,28 @@ class Manifest:
             raise OSError(errno.ENOSPC, "")
         self._torn = False
         return self._descriptor
+
+
+class _Photos:
+    """The photos of a run, known by where they are or, where they were moved, by size and time."""
+
+    def __init__(self, photos: Sequence[Photo]) -> None:
+        self._places = {os.path.realpath(photo.path) for photo in photos}
+        self._times: dict[int, list[int]] = {}  # by size
+        for photo in photos:
+            self._times.setdefault(photo.size, []).append(photo.mtime_ns)
+
+    def have(self, noted: Noted) -> bool:
+        """Whether the one that is noted is among them."""
+        if os.path.realpath(noted.input) in self._places:
+            return True
+        times = self._times.get(noted.size, ())
+        return not _is_there(noted.input) and any(abs(time - noted.mtime_ns) <= _CLOCK for time in times)
+
+
+def _is_there(place: str) -> bool:
+    """Whether a photo is still at its `_place`; a URL is taken for one that is."""
+    return isinstance(located(place), Remote) or os.path.lexists(place)
 
 
 def _place(path: Path) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import itertools
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from lptn_cli.atomic import write_atomic
@@ -64,9 +64,14 @@ def load_all(folder: Path) -> dict[str, Noted]:
     if isinstance(folder, Remote):
         forget_listings()
         return latest(read_parts(folder))[0]
-    with contextlib.ExitStack() as files:
-        lines = [files.enter_context(path.open("rb")) for path in _paths(folder)]
-        return latest(itertools.chain.from_iterable(lines))[0]
+    return latest(_lines(folder))[0]
+
+
+def _lines(folder: Path) -> Iterator[bytes]:
+    """Of all files, of which one is open at a time: array jobs have thousands of parts."""
+    for path in _paths(folder):
+        with path.open("rb") as file:
+            yield from file
 
 
 def _paths(folder: Path) -> list[Path]:

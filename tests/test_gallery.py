@@ -15,6 +15,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from lptn_cli.photos import OWN_PICTURES
 from tests.buckets import new_bucket, put, s3_server
 from tests.command import Retouch, load, save, tree
 from tests.conftest import photo
@@ -167,12 +168,25 @@ def test_a_page_of_somebody_else_is_left_alone(shoot: Path, tmp_path: Path, reto
     assert len(data(out / "compare.html")["photos"]) == 3
 
 
+def test_a_folder_of_pictures_of_somebody_else_is_left_alone(
+    shoot: Path, tmp_path: Path, retouch: Retouch
+) -> None:
+    out = tmp_path / "out"
+    save(out / "compare" / "wedding.jpg", photo(20, 20))
+    done = retouch(shoot, "-o", out, "--compare")
+    assert (done.code, "holds other files; rename it" in done.stderr) == (4, True)
+    assert tree(out) == {"compare/wedding.jpg"}
+    retouch(shoot, "-o", out)
+    assert b"compare/wedding.jpg" in retouch(out, "-n", "-o", tmp_path / "x").stdout
+
+
 def test_only_results_of_lptn_are_shown_and_what_is_in_the_way_is_named(
     shoot: Path, tmp_path: Path, retouch: Retouch
 ) -> None:
     out = tmp_path / "out"
     save(out / "c.tif", photo(20, 20))  # somebody else's
     (out / "compare" / "below" / "<" / "script>.png.before.jpg").mkdir(parents=True)
+    (out / "compare" / OWN_PICTURES).touch()
     done = retouch(shoot, "-o", out, "--compare")
     assert done.code == 4
     assert "script>.png" in done.stderr

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -270,6 +271,20 @@ def test_a_line_is_on_the_disk_before_its_photo(out: Path, job: Job, monkeypatch
         monkeypatch.setattr(os, "fsync", lambda number: sizes.append(os.fstat(number).st_size))
         manifest.record(job, "s", job.output.stat())
     assert sizes == [(out / NAME).stat().st_size] and sizes[0] > 0
+
+
+def test_more_parts_than_files_that_may_be_open(tmp_path: Path, out: Path) -> None:
+    jobs = [make_job(tmp_path, f"{n}.jpg") for n in range(80)]
+    for n, job in enumerate(jobs):
+        with Manifest.open(out, f"shard-{n}") as manifest:
+            manifest.record(job, "s", job.output.stat())
+    most, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/dev/fd").iterdir())) + 40, hard))
+    try:
+        entries = files_module.load_all(out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    assert len(entries) == 80
 
 
 def test_what_others_add_is_read_once(tmp_path: Path, out: Path, job: Job) -> None:

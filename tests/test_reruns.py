@@ -116,6 +116,9 @@ def test_a_second_folder_does_not_replace_the_results_of_the_first(retouch: Reto
         refused = retouch(tmp_path / "card2", "-o", out, *words)
         assert refused.code == 2
         assert f"the result of {tmp_path / 'card1' / 'IMG_1.jpg'}" in refused.error
+    (tmp_path / "card1").rename(tmp_path / "drawer")  # taken out of the reader
+    gone = retouch(tmp_path / "card2", "-o", out)
+    assert gone.code == 2 and "card1/IMG_1.jpg, which is not there now; choose" in gone.error
     assert (out / "IMG_1.jpg").read_bytes() == first
     assert retouch(tmp_path / "card2", "-o", out, "--overwrite").code == 0
     assert (out / "IMG_1.jpg").read_bytes() != first
@@ -130,6 +133,8 @@ def test_photos_that_were_moved_or_numbered_anew_are_no_other_photos(
     save(folder / "a.jpg", photo(40, 56, seed=2))
     assert retouch(folder, "-o", out, "--name", "{n}{ext}").code == 0
     folder.rename(tmp_path / "moved")
+    assert retouch(tmp_path / "moved", "-o", out, "--name", "{n}{ext}").code == 0
+    (tmp_path / "moved" / "a.jpg").unlink()  # and so b.jpg is the first once more
     assert retouch(tmp_path / "moved", "-o", out, "--name", "{n}{ext}").code == 0
 
 

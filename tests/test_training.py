@@ -176,7 +176,7 @@ def test_a_run_can_begin_with_a_preset(
         listener = Listener(stop_after=1)
         return run.train(
             "finer", partial(run.groups, [pairs / "input"], [pairs / "target"], [], None, None, False),
-            minutes=10, resume=False, native_scale=native_scale, levels=4, device="cpu", seed=0,
+            minutes=10, resume=False, native_scale=native_scale, levels=None, device="cpu", seed=0,
             work=tmp_path / "work", to=tmp_path, overwrite=True, said={}, report=listener,
             stop=listener.stop, start=str(preset.path), context=context,
         )  # fmt: skip

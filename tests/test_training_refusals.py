@@ -129,6 +129,8 @@ def test_a_preset_with_a_context_and_none_wanted_is_said_before_photos_are_read(
     words = ("--pairs", pairs, "--native-scale", 64, "--work", tmp_path / "w", "-o", tmp_path / "p")
     said = lptn("train", "mine", *words, "--start", preset.path, "--no-context")
     assert (said.code, "leave --no-context out" in said.error) == (2, True)
+    said = lptn("train", "mine", *words, "--start", preset.path, "--levels", 5)
+    assert (said.code, "leave --levels out, or --start" in said.error) == (2, True)
 
 
 @pytest.mark.parametrize("option", ["--to", "--identity"])

@@ -216,8 +216,8 @@ def test_a_run_is_resumed_without_the_preset_that_it_started_with(
     def go(*, resume: bool) -> Listener:
         listener = Listener(stop_after=1)
         run.train(
-            "mine", partial(run.pairs, pairs, [], []), minutes=10, resume=resume, native_scale=64, levels=4,
-            device="cpu", seed=0, work=tmp_path / "work", to=tmp_path, overwrite=False, said={},
+            "mine", partial(run.pairs, pairs, [], []), minutes=10, resume=resume, native_scale=64,
+            levels=None, device="cpu", seed=0, work=tmp_path / "work", to=tmp_path, overwrite=False, said={},
             report=listener, stop=listener.stop, start=str(begun_with.path),
         )  # fmt: skip
         return listener

@@ -33,6 +33,7 @@ RECOLOURING = replace(OWN, detail_colour="recoloured")
 # times that on photos trained on, without one 1.7 times; with 750 it is 1.2 times. With pairs, whose inputs
 # vary and need no telling apart, 150 came 2.3 dB nearer in six minutes than without one.
 ENOUGH_FOR_A_CONTEXT = 500
+LEVELS = 3
 
 
 Options = Mapping[str, int | str | None]  # of the command line, by name
@@ -131,7 +132,7 @@ def train(
     minutes: float,
     resume: bool,
     native_scale: int,
-    levels: int,
+    levels: int | None,
     device: str,
     seed: int,
     work: Path,
@@ -145,24 +146,24 @@ def train(
 ) -> Preset:
     """Train the preset NAME and write it to `to`, anew at every checkpoint.
 
-    levels: of the pyramid above its low-frequency component (num_high). start: the preset whose weights, and
-    so levels, are the first ones. context: whether the network has one (branches.Context); None: with pairs,
-    and with ENOUGH_FOR_A_CONTEXT photos. `said` holds the preset's description and license. `work` gets
-    checkpoint.pt and log.jsonl, and at every checkpoint sheet.png (held-back photos before and after) and
-    losses.svg; what of the last three cannot be written is told, and the run goes on. When a stop is asked,
-    the state is kept and the preset is usable; within CHECKPOINT_SECONDS it takes no other's place.
+    levels: of the pyramid above its low-frequency component (num_high); None: LEVELS. start: the preset whose
+    weights, and so levels, are the first ones. context: whether the network has one (branches.Context); None:
+    with pairs, and with ENOUGH_FOR_A_CONTEXT photos. `said` holds the preset's description and license.
+    `work` gets checkpoint.pt and log.jsonl, and at every checkpoint sheet.png (held-back photos before and
+    after) and losses.svg; what of the last three cannot be written is told, and the run goes on. When a stop
+    is asked, the state is kept and the preset is usable; within CHECKPOINT_SECONDS it takes no other's place.
     Raises UsageError (too few photos, a run that would be lost), StartError, OutputError, StoppedError.
     """
     place = place_for(name, to, overwrite=overwrite or resume)
     on = find_device(device)
-    first = None if resume else _to_start_with(start, native_scale, context)
+    first = None if resume else _to_start_with(start, native_scale, levels, context)
     require_folder(to, "-o")
     with work_folder(work, resume=resume) as checkpoint:
         sweep(to)
         state = read_state(checkpoint) if resume else None  # damaged: now, not after all photos are read
         begun = network_of(checkpoint, state) if state is not None else None
-        if start and (has := begun or first):
-            levels = has.num_high
+        has = (begun or first) if start else None
+        levels = has.num_high if has else levels or LEVELS
         own: Options = {"--start": start, "--levels": levels, "--native-scale": native_scale}
 
         def check(options: Options) -> None:
@@ -201,11 +202,13 @@ def train(
         return read(place)
 
 
-def _to_start_with(start: str | None, native_scale: int, context: bool | None) -> LPTN | None:
+def _to_start_with(
+    start: str | None, native_scale: int, levels: int | None, context: bool | None
+) -> LPTN | None:
     """The network of the preset `start`: damaged or missing is said now, not after all photos are read.
 
-    Raises UsageError: there is none of that name, it works at another native scale, or it has a context and
-    none is wanted.
+    Raises UsageError: there is none of that name, it works at another native scale or of other levels, or it
+    has a context and none is wanted.
     """
     if not start:
         return None
@@ -214,6 +217,8 @@ def _to_start_with(start: str | None, native_scale: int, context: bool | None) -
     if preset.native_scale != native_scale:
         remedy = f"give --native-scale {preset.native_scale}" if preset.native_scale else "start with another"
         raise UsageError(f"{preset.name} does not work at a native scale of {native_scale}; {remedy}")
+    if levels not in (None, network.num_high):
+        raise UsageError(f"{preset.name} has {network.num_high} levels; leave --levels out, or --start")
     if network.trans_low.context and context is False:
         raise UsageError(f"{preset.name} has a context; leave --no-context out, or start with another preset")
     return network
