@@ -17,8 +17,10 @@ from .ifd import (
     IfdError,
     Layout,
     pack,
+    put_rows,
     read_ifd,
     read_layout,
+    rows,
 )
 
 _INTEROP_INDEX, _COLOR_SPACE, _SRGB, _UNCALIBRATED = 1, 0xA001, 1, 0xFFFF
@@ -76,12 +78,11 @@ def with_orientation(exif: bytes | None, value: int) -> bytes | None:
         return bytes(data)
     # No room for one more entry: a copy of the directory that has it goes to the end, values stay.
     data += b"\x00" * (len(data) % 2)
-    rows = [bytes(data[i : i + 12]) for i in range(first.offset + 2, first.end - 4, 12)]
-    rows = [row for row in rows if struct.unpack_from(f"{layout.order}H", row)[0] != ORIENTATION]
-    rows.append(struct.pack(f"{layout.order}HHIHH", ORIENTATION, 3, 1, value, 0))
-    rows.sort(key=lambda row: int(struct.unpack_from(f"{layout.order}H", row)[0]))
+    table = [row for row in rows(data, first, layout.order) if row[0] != ORIENTATION]
+    table.append((ORIENTATION, struct.pack(f"{layout.order}HHIHH", ORIENTATION, 3, 1, value, 0)))
+    table.sort(key=lambda row: row[0])
     struct.pack_into(f"{layout.order}I", data, 4, len(data))
-    data += struct.pack(f"{layout.order}H", len(rows)) + b"".join(rows)
+    data += struct.pack(f"{layout.order}H", len(table)) + b"".join(row for _, row in table)
     return bytes(data + struct.pack(f"{layout.order}I", first.next))
 
 
@@ -99,12 +100,8 @@ def turned_upright(exif: bytes, width: int, height: int) -> bytes:
             entry = directory.get(tag)
             if entry and entry.kind in _SIZES and entry.count == 1 and side <= 0xFFFF:
                 struct.pack_into(f"{layout.order}{_SIZES[entry.kind]}", data, entry.start, side)
-        rows = [bytes(data[i : i + 12]) for i in range(directory.offset + 2, directory.end - 4, 12)]
-        kept = [row for row in rows if struct.unpack_from(f"{layout.order}H", row)[0] != _SUBJECT_AREA]
-        end = data[directory.end - 4 : directory.end] + bytes(12 * (len(rows) - len(kept)))
-        data[directory.offset : directory.end] = (
-            struct.pack(f"{layout.order}H", len(kept)) + b"".join(kept) + end
-        )
+        kept = [row for row in rows(data, directory, layout.order) if row[0] != _SUBJECT_AREA]
+        put_rows(data, directory, kept, layout.order)
     return bytes(data)
 
 

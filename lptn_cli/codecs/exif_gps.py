@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from .exif import directories, opened, overlaps, wipe
-from .ifd import GPS_IFD, Entry, Ifd, IfdError, Layout, read_ifd
+from .ifd import GPS_IFD, Entry, Ifd, IfdError, Layout, put_rows, read_ifd, rows
 from .xmp import may_tell_position
 
 GEOGRAPHY = frozenset({33550, 33922, 34264, 34735, 34736, 34737})  # of a GeoTIFF
@@ -89,9 +89,5 @@ def _coordinates(gps: Ifd) -> set[bytes]:
 def _remove(data: bytearray, holder: Ifd, coordinates: set[bytes], layout: Layout) -> None:
     """Take the entries that tell the position out of a directory; those after them move up."""
     telling = {entry.tag for entry in holder.entries if _tells(entry, coordinates)}
-    table = holder.offset + 2
-    rows = [bytes(data[i : i + 12]) for i in range(table, holder.end - 4, 12)]
-    kept = [row for row in rows if struct.unpack_from(f"{layout.order}H", row)[0] not in telling]
-    tail = bytes(data[holder.end - 4 : holder.end])
-    struct.pack_into(f"{layout.order}H", data, holder.offset, len(kept))
-    data[table : holder.end] = (b"".join(kept) + tail).ljust(holder.end - table, b"\x00")
+    kept = [row for row in rows(data, holder, layout.order) if row[0] not in telling]
+    put_rows(data, holder, kept, layout.order)

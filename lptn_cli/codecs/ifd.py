@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -149,6 +149,19 @@ def _read_entry(data: bytes, at: int, layout: Layout) -> Entry | None:
     if kind not in SIZES:  # of a later standard: "readers should skip over" these (TIFF 6.0, page 16)
         return None
     return Entry(tag, kind, count, start, start + size, layout.order, data)
+
+
+def rows(data: bytes | bytearray, directory: Ifd, order: Order) -> list[tuple[int, bytes]]:
+    """The rows of a directory that is no BigTIFF's as they lie there: (tag, its 12 bytes)."""
+    places = range(directory.offset + 2, directory.end - 4, 12)
+    return [(struct.unpack_from(f"{order}H", data, at)[0], bytes(data[at : at + 12])) for at in places]
+
+
+def put_rows(data: bytearray, directory: Ifd, kept: Sequence[tuple[int, bytes]], order: Order) -> None:
+    """Write these rows, no more than there were, in place of the directory's; zeros fill what that leaves."""
+    table = b"".join(row for _, row in kept) + data[directory.end - 4 : directory.end]
+    table = struct.pack(f"{order}H", len(kept)) + table
+    data[directory.offset : directory.end] = table.ljust(directory.end - directory.offset, b"\x00")
 
 
 def fields(entries: Iterable[Entry], without: Iterable[int] = ()) -> tuple[Field, ...]:
