@@ -23,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 
 from lptn_cli.atomic import await_disk, reason
+from lptn_cli.discover import is_folder
 from lptn_cli.errors import OutputError, UsageError, WriteError
 from lptn_cli.manifest_files import Tails, is_at, load_all, load_to_append
 from lptn_cli.noted import Noted, line_of
@@ -165,7 +166,7 @@ class Manifest:
         entry = self._entries.get(self._key(job.output))
         if entry is None or entry.input == _place(job.photo.path):
             return None
-        deleted = not _is_there(entry.input) and Path(entry.input).parent.is_dir()
+        deleted = not _is_there(entry.input) and is_folder(Path(entry.input).parent)
         return entry if not deleted and self.owns(job.output) else None
 
     def reload(self) -> None:
