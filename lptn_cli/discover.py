@@ -72,7 +72,7 @@ def discover(
                 passed.append(path.parent)
             continue
         else:
-            name = _without_query(path)
+            name = unsigned(path)
             leads_down = path in mirrored_set and not path.is_absolute() and ".." not in path.parts
             below = PurePath(*name.parts[1:]) if isinstance(path, Remote) else path
             found = iter([_named(path, below if leads_down else PurePath(name.name))])
@@ -96,9 +96,11 @@ def is_folder(place: Path) -> bool:
         return False
 
 
-def _without_query(path: Path) -> Path:
-    """A web address without what signs it, where the rest names a photo; anything else as it is."""
-    address = storage.located(str(path).partition("?")[0]) if storage.is_web(path) else path
+def unsigned(path: Path) -> Path:
+    """A web address without its query, which signs it, where the rest names a photo; else the path itself."""
+    if not storage.is_web(path):
+        return path
+    address = storage.located(str(path).partition("?")[0])
     return address if address.suffix.lower() in SUFFIXES else path
 
 

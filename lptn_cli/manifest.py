@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 
 from lptn_cli.atomic import await_disk, reason
-from lptn_cli.discover import is_folder
+from lptn_cli.discover import is_folder, unsigned
 from lptn_cli.errors import OutputError, UsageError, WriteError
 from lptn_cli.manifest_files import Tails, is_at, load_all, load_to_append
 from lptn_cli.noted import Noted, line_of
@@ -267,7 +267,7 @@ class _Photos:
     """The photos of a run, known by where they are or, where they were moved, by size and time."""
 
     def __init__(self, photos: Sequence[Photo]) -> None:
-        self._places = {os.path.realpath(photo.path) for photo in photos}
+        self._places = {os.path.realpath(_place(photo.path)) for photo in photos}
         self._times: dict[int, list[int]] = {}  # by size
         for photo in photos:
             self._times.setdefault(photo.size, []).append(photo.mtime_ns)
@@ -286,5 +286,6 @@ def _is_there(place: str) -> bool:
 
 
 def _place(path: Path) -> str:
-    """What a photo is known by: its absolute path, or its URL."""
+    """What a photo is known by: its absolute path, or its URL without what signs it."""
+    path = unsigned(path)
     return str(path) if isinstance(path, Remote) else os.path.abspath(path)  # noqa: PTH100  `..` resolved
