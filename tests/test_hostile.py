@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import imagecodecs
 import numpy as np
 import pytest
 
 from lptn_cli import codecs
-from lptn_cli.codecs import photoshop, xmp
+from lptn_cli.codecs import lzw, photoshop, xmp
 from lptn_cli.codecs.avif_boxes import read_still
 from lptn_cli.codecs.boxes import BoxError
 from lptn_cli.codecs.ifd import EXIF_IFD, GPS_IFD, INTEROP_IFD, Field, pack, read_layout, tree
@@ -108,10 +109,68 @@ def test_the_directories_that_belong_below_one_another_stay() -> None:
     assert tree(data, 8, read_layout(data)) == content
 
 
-def tiff(width: int, height: int, *more: Field) -> bytes:
-    numbers = {256: width, 257: height, 258: 8, 259: 1, 262: 1, 277: 1}
+def tiff(width: int, height: int, *more: Field, compression: int = 1) -> bytes:
+    numbers = {256: width, 257: height, 258: 8, 259: compression, 262: 1, 277: 1}
     rows = [Field(tag, 4, 1, struct.pack("<I", value)) for tag, value in numbers.items()]
     return HEAD + pack([*rows, *more], 8, "<")
+
+
+def in_lzw(stream: bytes, size: tuple[int, int], *more: Field) -> bytes:
+    """A grey picture of one strip."""
+
+    def whole(at: int) -> bytes:
+        place = [Field(273, 4, 1, struct.pack("<I", at)), Field(279, 4, 1, struct.pack("<I", len(stream)))]
+        return tiff(size[1], size[0], *place, *more, compression=5)
+
+    return whole(len(whole(0))) + stream
+
+
+@pytest.mark.parametrize("low_bits_first", [False, True])
+def test_lzw_that_names_what_its_table_has_not(low_bits_first: bool) -> None:
+    """imagecodecs reads where nothing is: a segmentation fault ended the whole run."""
+    pixels = np.random.default_rng(1).integers(0, 40, (64, 90)).astype(np.uint8)
+    step = -1 if low_bits_first else 1
+    turned = bytes(int(f"{byte:08b}"[::step], 2) for byte in range(256))
+    more = [Field(266, 3, 1, struct.pack("<H", 2))] if low_bits_first else []
+    stream = bytes(imagecodecs.lzw_encode(pixels.tobytes()))
+    assert (codecs.decode(in_lzw(stream.translate(turned), (64, 90), *more)).pixels[..., 0] == pixels).all()
+    codes = int.from_bytes(stream[:3], "big")
+    assert codes >> 15 == 256  # a Clear code; what follows names a place far beyond it
+    stream = (256 << 15 | 508 << 6 | codes & 63).to_bytes(3, "big") + stream[3:]
+    with pytest.raises(DecodeError, match="lzw"):
+        codecs.decode(in_lzw(stream.translate(turned), (64, 90), *more))
+
+
+@pytest.mark.parametrize("levels", [2, 40, 256])
+def test_lzw_streams_are_sound_wherever_they_end(levels: int) -> None:
+    noise = np.random.default_rng(2)
+    for size in (1, 2, 254, 255, 300, 3000, 70_000):
+        stream = bytes(imagecodecs.lzw_encode(noise.integers(0, levels, size).astype(np.uint8).tobytes()))
+        for part in (stream, stream[: len(stream) // 2], stream[:-1]):
+            assert lzw.is_sound(part)
+
+
+def of_before_tiff_6(codes: list[int]) -> bytes:
+    bits, number, place = 0, 0, 258
+    for code in codes:
+        width = 9 + sum(place >= size for size in (512, 1024, 2048))
+        number |= code << bits
+        bits += width
+        place = 257 if code == 256 else place + 1
+    return number.to_bytes((bits + 7) // 8, "little")
+
+
+def test_lzw_of_the_form_before_tiff_6() -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, 5000).tolist()
+    codes = [256, *pixels[:2000], 256, *pixels[2000:], 257]
+    stream = of_before_tiff_6(codes)
+    assert lzw.is_sound(stream) and list(imagecodecs.lzw_decode(stream, out=5000)) == pixels
+    codes[2002] = 300  # behind the second Clear code
+    assert not lzw.is_sound(of_before_tiff_6(codes))
+
+
+def test_lzw_of_nothing_but_clear_codes() -> None:
+    assert not lzw.is_sound(int("100000000" * 800_000, 2).to_bytes(900_000, "big"))
 
 
 def test_a_tile_far_larger_than_its_picture() -> None:

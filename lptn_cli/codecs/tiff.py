@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from lptn_cli.errors import EncodeError, UnsupportedError
 
+from . import lzw
 from .cmyk import CMYK_NOTE, from_cmyk, require_cmyk_profile
 from .damage import damaged
 from .ifd import EXIF_IFD, GPS_IFD, Ifd, IfdError, Layout, read_ifd, read_layout
@@ -34,6 +35,8 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else its warn
 _broken = partial(damaged, "TIFF")
 _REMEDY = "export it as 8-bit or 16-bit RGB with ZIP or LZW compression first"
 _COMPRESSIONS = frozenset({1, 5, 8, 32773, 32946, 34926, 50000})  # none, LZW, deflate, PackBits, Zstandard
+_LZW, _FILL_ORDER = 5, 266
+_TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # its bits in the other order
 _CMYK, _INK_SET, _FLOAT = 5, 332, 3
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # of ExtraSamples: transparency, that colours are multiplied by or not
 _COLOURS = {0: 1, 1: 1, 2: 3, _CMYK: 4}  # channels by photometric interpretation
@@ -95,6 +98,8 @@ def decode(data: bytes) -> Image:
     metadata = collected(data, page.layout, page.ifd)
     if page.cmyk:
         require_cmyk_profile(metadata.icc, "TIFF")
+    if page.ifd.integer(259, 1) == _LZW:
+        _check_lzw(data, page.ifd)
     try:
         samples = _samples(data)
     except _FAILURES as error:
@@ -226,12 +231,27 @@ def _check_layout(data: bytes, ifd: Ifd, width: int, height: int) -> None:
         or ifd.integer(32997, 1) != 1
     ):
         raise _broken("tiles of impossible size")
-    starts, sizes = (ifd.get(324) or ifd.get(273)), (ifd.get(325) or ifd.get(279))
-    if starts is None or sizes is None or starts.count != sizes.count or not starts.count:
+    places = _places(ifd)
+    if not places:
         raise _broken("no list of its strips")
-    pairs = zip(starts.integers(), sizes.integers(), strict=False)
-    if not all(start > 0 and size > 0 and start + size <= len(data) for start, size in pairs):
+    if not all(start > 0 and size > 0 and start + size <= len(data) for start, size in places):
         raise _broken("it ends early")
+
+
+def _places(ifd: Ifd) -> list[tuple[int, int]]:
+    """(start, size) of its strips or tiles; none if they are not told one by one."""
+    starts, sizes = (ifd.get(324) or ifd.get(273)), (ifd.get(325) or ifd.get(279))
+    if starts is None or sizes is None or starts.count != sizes.count:
+        return []
+    return list(zip(starts.integers(), sizes.integers(), strict=False))
+
+
+def _check_lzw(data: bytes, ifd: Ifd) -> None:
+    low_first = ifd.integer(_FILL_ORDER, 1) == 2
+    for start, size in _places(ifd):
+        stream = data[start : start + size]
+        if not lzw.is_sound(stream.translate(_TURNED) if low_first else stream):
+            raise _broken("its LZW codes make no sense")
 
 
 def _samples(data: bytes) -> NDArray[Any]:
