@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 
 
 class _Layout:
-    """Where the codes behind a Clear code lie. The first is a byte, each further one also fills a place of the
+    """Where codes lie behind a Clear code. The first is a byte, each further one also fills a place of the
     table. They get wider one place early; in the form before TIFF 6.0 in time, and low bits come first."""
 
     def __init__(self, *, old: bool) -> None:
