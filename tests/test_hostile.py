@@ -115,6 +115,15 @@ def tiff(width: int, height: int, *more: Field, compression: int = 1) -> bytes:
     return HEAD + pack([*rows, *more], 8, "<")
 
 
+def test_a_jpeg_of_more_scans_than_a_photo_has() -> None:
+    """Each further one, of 60 bytes, took as long as the whole picture."""
+    data = samples.saved("JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    assert codecs.decode(data).pixels.size
+    with pytest.raises(DecodeError, match="more scans than a photo has"):
+        codecs.decode(data[:last] + data[last:-2] * 600 + data[-2:])
+
+
 def in_lzw(stream: bytes, size: tuple[int, int], *more: Field) -> bytes:
     """A grey picture of one strip."""
 

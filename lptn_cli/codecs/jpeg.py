@@ -22,7 +22,8 @@ from .samples import on_white
 from .second_pictures import note_of_segments
 
 LARGEST = 65500  # of libjpeg
-_EOI = b"\xff\xd9"
+_SOS, _EOI = b"\xff\xda", b"\xff\xd9"
+_PROGRESSIVE, _MOST_SCANS = 0xC2, 500  # each goes over the whole picture; encoders make ten
 _LEFT_OVER = re.compile(r"(\d{1,9}) extraneous bytes before marker 0xd9")  # data that no pixel needed
 # What is left of the chroma decides: never fewer samples in a direction than the source had, if there is one.
 _SUBSAMPLINGS: dict[tuple[int, int], Chroma] = {
@@ -50,8 +51,11 @@ def decode(data: bytes) -> Image:
     cmyk = len(frame.factors) == 4
     if cmyk:
         require_cmyk_profile(metadata.icc, "JPEG")
+    picture = b"".join(walked.picture)
+    if frame.marker == _PROGRESSIVE and picture.count(_SOS, 0, picture.find(_EOI)) > _MOST_SCANS:
+        raise broken("more scans than a photo has")
     try:
-        pixels = _pixels(b"".join(walked.picture), "CMYK" if cmyk else "RGB")
+        pixels = _pixels(picture, "CMYK" if cmyk else "RGB")
     except ValueError as error:
         if "subsampling level" in str(error):
             raise UnsupportedError(
@@ -117,7 +121,7 @@ def encode(image: Image, options: EncodeOptions) -> bytes:
 def _check(frame: Frame) -> None:
     if len(frame.factors) not in (1, 3, 4):
         raise UnsupportedError(f"it is a JPEG of {len(frame.factors)} channels; convert it to sRGB first")
-    if frame.marker not in (0xC0, 0xC1, 0xC2):
+    if frame.marker not in (0xC0, 0xC1, _PROGRESSIVE):
         kind = "arithmetic-coded" if frame.marker in (0xC9, 0xCA) else "lossless or hierarchical"
         raise UnsupportedError(
             f"it is a JPEG of a rare kind ({kind}); export it as baseline JPEG, PNG or TIFF first"
