@@ -140,8 +140,8 @@ class Manifest:
 
     def refuse_results_of_others(self, jobs: Jobs) -> None:
         """Raise UsageError for an output that was made from a photo which is not of this run, or from another
-        one on stdin. Photos that were moved are known again by size and time; one that was deleted, in a
-        folder that is still there, gives its result up."""
+        one on stdin. Photos that were moved or copied are known again; one that was deleted, in a folder that
+        is still there, gives its result up."""
         ours: _Photos | None = None
         for job in () if self.is_empty else jobs:
             if job.photo.data is not None and self.owns(job.output):
@@ -264,7 +264,8 @@ class Manifest:
 
 
 class _Photos:
-    """The photos of a run, known by where they are or, where they were moved, by size and time."""
+    """The photos of a run, known by where they are; where they were moved by size and time, and where they
+    were copied by size and a time since then."""
 
     def __init__(self, photos: Sequence[Photo]) -> None:
         self._places = {os.path.realpath(_place(photo.path)) for photo in photos}
@@ -276,8 +277,8 @@ class _Photos:
         """Whether the one that is noted is among them."""
         if os.path.realpath(noted.input) in self._places:
             return True
-        times = self._times.get(noted.size, ())
-        return not _is_there(noted.input) and any(abs(time - noted.mtime_ns) <= _CLOCK for time in times)
+        times = () if _is_there(noted.input) else self._times.get(noted.size, ())
+        return any(abs(time - noted.mtime_ns) <= _CLOCK or time > noted.noted for time in times)
 
 
 def _is_there(place: str) -> bool:

@@ -134,8 +134,12 @@ def test_photos_that_were_moved_or_numbered_anew_are_no_other_photos(
     assert retouch(folder, "-o", out, "--name", "{n}{ext}").code == 0
     folder.rename(tmp_path / "moved")
     assert retouch(tmp_path / "moved", "-o", out, "--name", "{n}{ext}").code == 0
-    (tmp_path / "moved" / "a.jpg").unlink()  # and so b.jpg is the first once more
-    assert retouch(tmp_path / "moved", "-o", out, "--name", "{n}{ext}").code == 0
+    copied = tmp_path / "copied"
+    shutil.copytree(tmp_path / "moved", copied, copy_function=shutil.copyfile)  # they get the time of now
+    shutil.rmtree(tmp_path / "moved")
+    assert retouch(copied, "-o", out, "--name", "{n}{ext}").code == 0
+    (copied / "a.jpg").unlink()  # and so b.jpg is the first once more
+    assert retouch(copied, "-o", out, "--name", "{n}{ext}").code == 0
 
 
 def test_another_way_to_the_same_folder_redoes_nothing(
