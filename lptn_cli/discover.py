@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -16,6 +17,13 @@ from lptn_cli.photos import MANIFEST, OWN_PICTURES, PARTS, TRAINING, Photo, why_
 from lptn_cli.storage import Remote
 
 IsResult = Callable[[Path], bool]
+
+# Parameters of the signed addresses of S3, Google Cloud Storage, CloudFront and Azure.
+SIGNING = re.compile(
+    r"x-(amz|goog)-.*|awsaccesskeyid|googleaccessid|signature|expires|policy|key-pair-id|response-.*"
+    r"|s[ivprest]|srt|spr|sig|sk(oid|tid|[testv])",
+    re.IGNORECASE,
+)
 
 
 def _all_below(folder: Path) -> IsResult:
@@ -97,11 +105,12 @@ def is_folder(place: Path) -> bool:
 
 
 def unsigned(path: Path) -> Path:
-    """A web address without its query, which signs it, where the rest names a photo; else the path itself."""
+    """A web address without its query, where that does nothing but sign it; else the path itself."""
     if not storage.is_web(path):
         return path
-    address = storage.located(str(path).partition("?")[0])
-    return address if address.suffix.lower() in SUFFIXES else path
+    address, _, query = str(path).partition("?")
+    names = [part.partition("=")[0] for part in query.split("&")]
+    return storage.located(address) if query and all(map(SIGNING.fullmatch, names)) else path
 
 
 def _real(place: Path) -> str:

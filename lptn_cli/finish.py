@@ -23,14 +23,16 @@ from lptn_cli.cores import CORES
 OpenCVError = cv2.error
 
 STRIP_ROWS = 64
-LONG = 32  # times as long as broad: longer photos shrink further, so that the network never sees more pixels
+# Photos over LONG times as long as broad shrink further, lest the network sees more pixels, down to THIN.
+LONG, THIN = 32, 32
 
 
 def small_size(shape: tuple[int, ...], short_side: int) -> tuple[int, int]:
     """Height and width of a photo whose shorter side becomes `short_side`, if it is more; less in
     long strips, which get as many pixels as one of LONG short sides."""
     long, short = max(shape[:2]), min(shape[:2])
-    ratio = min(1.0, short_side / short * min(1.0, (LONG * short / long) ** 0.5))
+    fewer = min(1.0, max(THIN / short_side, (LONG * short / long) ** 0.5))
+    ratio = min(1.0, fewer * short_side / short)
     return max(1, round(shape[0] * ratio)), max(1, round(shape[1] * ratio))
 
 

@@ -38,6 +38,7 @@ OURS = b'<meta name="generator" content="lptn">'
 SCREEN, THUMB = 1000, 240  # short sides in pixels
 QUALITY = 88
 LONGEST = 240  # bytes of a name before .before.jpg
+OF_FILE_MANAGERS = {"Thumbs.db", "desktop.ini", "@eaDir"}
 IN_BROWSERS = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".avif")
 
 
@@ -85,9 +86,10 @@ def _is_foreign(page: Path) -> bool:
 def _holds_others(pictures: Path) -> bool:
     """Whether that is a folder with anything in it that is not marked as ours."""
     try:
-        return any(pictures.iterdir()) and not (pictures / OWN_PICTURES).exists()
+        names = {path.name for path in pictures.iterdir()}
     except OSError:  # not there, or it says so itself when it is written to
         return False
+    return OWN_PICTURES not in names and any(name[0] != "." for name in names - OF_FILE_MANAGERS)
 
 
 def _entry(folder: Path, job: Job) -> dict[str, object] | None:

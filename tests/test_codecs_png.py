@@ -67,9 +67,12 @@ def test_png_chunks_come_back_byte_for_byte() -> None:
     )
 
 
-def test_png_of_imagemagick_keeps_its_raw_profiles() -> None:
+@pytest.mark.parametrize(
+    "form", [b"\nexif\n%8d\n%b\n", b"exif %d %b", b"\nsome EXIF\r\n%d\r\n\r\n%b", b"exif\r%d\r%b"]
+)
+def test_png_of_imagemagick_keeps_its_raw_profiles(form: bytes) -> None:
     block = b"Exif\x00\x00" + samples.exif_block(3, thumb=False)
-    body = b"\nexif\n%8d\n%b\n" % (len(block), block.hex().encode())
+    body = form % (len(block), block.hex().encode())
     rows = samples.png_chunks(samples.saved("PNG"))
     data = samples.png(rows[0], (b"zTXt", b"Raw profile type exif\x00\x00" + zlib.compress(body)), *rows[1:])
     image = codecs.decode(data)

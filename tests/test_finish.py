@@ -48,6 +48,7 @@ def test_gain_one_and_offset_zero_give_the_photo_itself(size: tuple[int, int], d
 
 def test_long_strips_shrink_further_so_that_the_network_never_sees_more() -> None:
     assert finishing.small_size((480, 480 * 32), 240) == (240, 240 * 32)
+    assert finishing.small_size((100, 250_000), 240) == (32, 80_000)  # networks see no less
     for shape in ((480, 480 * 33), (240, 100_000), (400_000, 300), (100, 9000)):
         height, width = finishing.small_size(shape, 240)
         assert height * width <= 1.01 * 32 * 240**2

@@ -178,6 +178,10 @@ def test_a_folder_of_pictures_of_somebody_else_is_left_alone(
     assert tree(out) == {"compare/wedding.jpg"}
     retouch(shoot, "-o", out)
     assert b"compare/wedding.jpg" in retouch(out, "-n", "-o", tmp_path / "x").stdout
+    (out / "compare" / "wedding.jpg").unlink()
+    (out / "compare" / ".DS_Store").touch()  # of a file manager that looked into it
+    retouch(shoot, "-o", out, "--compare")
+    assert (out / "compare.html").exists()
 
 
 def test_only_results_of_lptn_are_shown_and_what_is_in_the_way_is_named(

@@ -66,6 +66,8 @@ def test_a_photo_from_the_web(retouch: Retouch, tmp_path: Path) -> None:
         signed = f"{url}/a.jpg?X-Amz-Expires=60&X-Amz-Signature=ab/c"
         assert retouch(signed, "-o", tmp_path / "signed", "--keep-times").code == 0
         again = retouch(f"{url}/a.jpg?X-Amz-Signature=another", "-o", tmp_path / "signed", "--json")
+        for number in (1, 2):  # another photo, as far as is known
+            assert retouch(f"{url}/a.jpg?id={number}", "-o", tmp_path / "asked").code == 0
         missing = retouch(f"{url}/b.jpg", "-o", tmp_path / "y.jpg")
         refused = retouch(tmp_path / "web", "-o", url)
     finally:
@@ -75,6 +77,7 @@ def test_a_photo_from_the_web(retouch: Retouch, tmp_path: Path) -> None:
     assert load(tmp_path / "x.jpg").pixels.shape == (40, 56, 3)
     assert [path.name for path in (tmp_path / "signed").iterdir() if path.name[0] != "."] == ["a.jpg"]
     assert (tmp_path / "signed" / "a.jpg").stat().st_mtime > 1e9  # not 1970, as the web says no time
+    assert len([path for path in (tmp_path / "asked").iterdir() if path.name[0] != "."]) == 2
     assert set(again.photos().values()) == {"up-to-date"}
     assert b"Signature" not in (tmp_path / "signed" / ".lptn-manifest.jsonl").read_bytes()
     assert (missing.code, "no such file" in missing.stderr) == (1, True)

@@ -31,7 +31,7 @@ _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 1
 
 MOST_BYTES = 1 << 26  # of the values that one directory names, and of all below it
 EXIF_IFD, GPS_IFD, INTEROP_IFD, ORIENTATION = 0x8769, 0x8825, 0xA005, 0x0112
-_LINKS = frozenset({EXIF_IFD, GPS_IFD, INTEROP_IFD})
+_LINKS = (EXIF_IFD, GPS_IFD, INTEROP_IFD)
 
 
 class IfdError(ValueError):
@@ -174,13 +174,9 @@ def fields(entries: Iterable[Entry], without: Iterable[int] = ()) -> tuple[Field
 
 
 def tree(
-    data: bytes,
-    offset: int,
-    layout: Layout,
-    only: Container[int] | None = None,
-    links: tuple[int, ...] = (EXIF_IFD, GPS_IFD, INTEROP_IFD),
+    data: bytes, offset: int, layout: Layout, only: Container[int] | None = None, levels: int = 2
 ) -> tuple[Field, ...]:
-    """A directory as fields, with those that `links` lead to, and in EXIF's the interoperability directory.
+    """A directory as fields, with the EXIF, GPS and interoperability directories on the levels below it.
 
     `only` limits the directory's own tags. What dangles, or makes the whole claim too much, is left out.
     Raises IfdError.
@@ -188,11 +184,10 @@ def tree(
     found = read_ifd(data, offset, layout)
     own = [e for e in found.entries if e.tag not in _LINKS and (only is None or e.tag in only)]
     result = fields(own)
-    for link in links:
+    for link in _LINKS if levels else ():
         if target := found.integer(link, 0):
-            below = (INTEROP_IFD,) if link == EXIF_IFD else ()
             try:
-                whole = (*result, Field(link, 4, 1, tree(data, target, layout, links=below)))
+                whole = (*result, Field(link, 4, 1, tree(data, target, layout, levels=levels - 1)))
             except IfdError:
                 continue  # a dangling pointer is worth less than the rest of the block
             result = whole if _size(whole) <= MOST_BYTES else result

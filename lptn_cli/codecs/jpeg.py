@@ -22,7 +22,8 @@ from .samples import on_white
 from .second_pictures import note_of_segments
 
 LARGEST = 65500  # of libjpeg
-_SOS, _EOI = b"\xff\xda", b"\xff\xd9"
+_EOI = b"\xff\xd9"
+_SCAN = re.compile(rb"\xff\xda\x00[\x08\x0a\x0c\x0e]")  # of one to four channels; data has no such bytes
 _PROGRESSIVE, _MOST_SCANS = 0xC2, 500  # each goes over the whole picture; encoders make ten
 _LEFT_OVER = re.compile(r"(\d{1,9}) extraneous bytes before marker 0xd9")  # data that no pixel needed
 # What is left of the chroma decides: never fewer samples in a direction than the source had, if there is one.
@@ -52,7 +53,7 @@ def decode(data: bytes) -> Image:
     if cmyk:
         require_cmyk_profile(metadata.icc, "JPEG")
     picture = b"".join(walked.picture)
-    if frame.marker == _PROGRESSIVE and picture.count(_SOS, 0, picture.find(_EOI)) > _MOST_SCANS:
+    if frame.marker == _PROGRESSIVE and len(_SCAN.findall(picture)) > _MOST_SCANS:
         raise broken("more scans than a photo has")
     try:
         pixels = _pixels(picture, "CMYK" if cmyk else "RGB")

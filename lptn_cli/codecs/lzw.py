@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 _CLEAR, _END, _FIRST = 256, 257, 258
-_MOST = 5120 - _FIRST + 1  # codes behind a Clear code, after which imagecodecs gives up
+_MOST = 5120 - _FIRST + 2  # codes behind a Clear code, after which imagecodecs gives up
 _FEW = 32  # codes that are looked at first, as Clear codes may be near to each other
-_LEAST = 512  # bytes from one Clear code to the next, on average; a full table takes ten times as many
+_LEAST = 64  # bytes from one Clear code to the next, on average; a full table takes a hundred times as many
 
 Ints = NDArray[np.int64]
 

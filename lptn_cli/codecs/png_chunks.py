@@ -104,12 +104,15 @@ def _taken(
 
 
 def _raw_taken(metadata: Metadata, name: bytes, text: bytes) -> Metadata | None:
-    """ImageMagick's profiles in text, from before eXIf: lines of name, length and hexadecimal digits."""
-    lines = text.lstrip().split(b"\n", 2)
-    if len(lines) < 3 or not lines[1].strip().isdigit():
+    """ImageMagick's profiles in text, from before eXIf: name, length and hexadecimal digits.
+
+    The name is one word, or as exiftool writes it "IPTC profile".
+    """
+    parts = next((p for n in (2, 3) if len(p := text.split(None, n)) > n and p[n - 1].isdigit()), None)
+    if parts is None:
         return None
     try:
-        body = bytes.fromhex(lines[2].decode("ascii"))
+        body = bytes.fromhex(parts[-1].decode("ascii"))
     except ValueError:
         return None
     if name in (b"exif", b"APP1") and body.startswith(b"Exif\x00\x00") and metadata.exif is None:
