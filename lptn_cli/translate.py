@@ -39,7 +39,7 @@ class Placed(Protocol):
     """A photo, for its two full-resolution passes (OnCPU, on_cuda.OnCUDA)."""
 
     def shrunk(self, short_side: int) -> Any:
-        """The photo with its shorter side so long, if it is more: (h, w, 3) float32 in [0, 1]."""
+        """The photo at `finish.small_size`: (h, w, 3) float32 in [0, 1]."""
 
     def finished(self, look: Affine[Any]) -> Pixels:
         """The look, enlarged, on the photo: a new array of its shape and dtype."""

@@ -117,6 +117,13 @@ def tiff(width: int, height: int, *more: Field, compression: int = 1) -> bytes:
     return HEAD + pack([*rows, *more], 8, "<")
 
 
+def test_a_jpeg_whose_scan_has_no_header() -> None:
+    data = samples.saved("JPEG")
+    at = data.index(b"\xff\xda")
+    with pytest.raises(DecodeError, match="a scan without its header"):
+        codecs.decode(data[: at + 2] + b"\x00\x02" + data[at + 4 :])
+
+
 def test_a_jpeg_of_more_scans_than_a_photo_has() -> None:
     """Each further one, of 60 bytes, took as long as the whole picture."""
     data = samples.saved("JPEG", progressive=True)

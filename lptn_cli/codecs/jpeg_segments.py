@@ -81,6 +81,8 @@ def walk(data: bytes) -> Walked:
         elif marker == _SOS:
             if frame is None:
                 raise broken("a scan before its frame header")
+            if not body:
+                raise broken("a scan without its header")
             if frame.marker in _SEQUENTIAL and length == 6 + 2 * body[0]:
                 picture.append(data[start : at - 3] + _ALL_COEFFICIENTS)
                 start = at
