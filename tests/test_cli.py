@@ -214,6 +214,9 @@ def test_presets_lists_and_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         toml.write("\n[figures]\nstructure = 0.98\n")
     assert json.loads(run("presets", "dusk", "--json").stdout)["figures"] == {"structure": 0.98}
     assert re.search(r"(?m)^structure +0\.98$", run("presets", "dusk").stdout.decode())
+    told = made.path.read_text("utf-8").replace("a small look", r"a \u001b]0;small look")
+    made.path.write_text(told, "utf-8")
+    assert b"\x1b" not in run("presets", "dusk").stdout + run("presets").stdout
 
 
 def test_a_preset_that_is_shown_has_its_weights(tmp_path: Path) -> None:

@@ -141,6 +141,9 @@ def test_wrong_suffixes(preset: Preset, tmp_path: Path) -> None:
     assert [line for line in ran.stderr.splitlines() if "by its content" in line] == [
         f"lptn: {source}/raw.jpg: is RAW by its content and is written as JPEG, as its name says"
     ]
+    (source / "really.jpg").write_bytes(samples.file("png"))
+    piped = run("retouch", source / "really.jpg", "-o", "-", "-p", preset.path)
+    assert codecs.sniff(piped.stdout) == "png" and "by its content" not in piped.stderr
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,8 @@ from lptn_cli import manifest_files as files_module
 from lptn_cli.errors import OutputError, WriteError
 from lptn_cli.manifest import Manifest
 from lptn_cli.photos import MANIFEST as NAME
-from lptn_cli.photos import PARTS
 from lptn_cli.plan import Job
-from tests.manifests import make_job, record
+from tests.manifests import make_job, open_files, record
 
 
 def lines(out: Path) -> int:
@@ -166,14 +165,14 @@ def test_nothing_stays_open(out: Path, job: Job, monkeypatch: pytest.MonkeyPatch
     if not Path("/dev/fd").is_dir():
         pytest.skip("needs /dev/fd")
     monkeypatch.setattr(files_module, "_SPARE_LINES", 0)
-    before = len(list(Path("/dev/fd").iterdir()))
+    before = open_files()
     for settings in "abcdef":
         record(out, job, settings=settings)
     (out / NAME).unlink()
     (out / NAME).mkdir()
     with pytest.raises(OutputError):
         Manifest.open(out)
-    assert len(list(Path("/dev/fd").iterdir())) == before
+    assert open_files() == before
 
 
 def test_a_disk_that_fills_up_spoils_neither_what_was_nor_what_comes(
@@ -201,62 +200,6 @@ def test_a_folder_that_is_taken_away_is_told_for_every_photo(out: Path, job: Job
             manifest.record(job, "s", (out.with_name("elsewhere") / job.output.name).stat())
 
 
-def test_output_folder_is_a_file(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"mine")
-    with pytest.raises(OutputError, match="file is a file; choose another folder with -o"):
-        Manifest.open(tmp_path / "file")
-    with pytest.raises(OutputError, match=r"in the way.*choose another folder with -o"):
-        Manifest.open(tmp_path / "file" / "below")
-    Manifest.peek(tmp_path / "file")
-    (tmp_path / "link").symlink_to("nowhere")
-    with pytest.raises(OutputError, match="link is a link that leads nowhere"):
-        Manifest.open(tmp_path / "link")
-
-
-@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.ENOSPC])
-def test_a_folder_that_cannot_be_written(out: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    def refuse(path: object, flags: int, mode: int = 0o777) -> int:
-        raise OSError(code, os.strerror(code))
-
-    monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(OutputError, match=r"out: .*; choose another folder with -o") as caught:
-        Manifest.open(out)
-    assert caught.value.exit_code == 4
-
-
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what is open")
-def test_a_folder_that_cannot_be_marked_leaves_no_lock(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (out / PARTS).mkdir(parents=True)
-
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(errno.EACCES, "")
-
-    monkeypatch.setattr(Path, "touch", refuse)
-    before = open_files()
-    with pytest.raises(OutputError):
-        Manifest.open(out)
-    assert open_files() == before
-
-
-def test_a_folder_without_write_permission(out: Path, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Though the manifest itself could be appended to."""
-    record(out, job)
-    if os.geteuid() == 0:  # chmod does not stop root
-        monkeypatch.setattr(os, "access", lambda path, mode: False)
-    else:
-        out.chmod(0o555)
-    try:
-        with pytest.raises(OutputError, match="permission denied; choose"):
-            Manifest.open(out)
-        assert Manifest.peek(out).up_to_date(job, "s")
-    finally:
-        out.chmod(0o755)
-
-
 def test_a_fifo_in_its_place_never_hangs(out: Path) -> None:
     out.mkdir()
     os.mkfifo(out / NAME)
@@ -279,7 +222,7 @@ def test_more_parts_than_files_that_may_be_open(tmp_path: Path, out: Path) -> No
         with Manifest.open(out, f"shard-{n}") as manifest:
             manifest.record(job, "s", job.output.stat())
     most, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/dev/fd").iterdir())) + 40, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_files() + 40, hard))
     try:
         entries = files_module.load_all(out)
     finally:
